@@ -1,0 +1,71 @@
+# subrank: everything is built and run from here. `make help` lists the targets.
+#
+# Non-recursive. Objects live in build/<variant>/; a variant is "release" or, with SAN=address,undefined, "san".
+SHELL := /bin/bash
+CC ?= gcc
+SAN ?=
+VARIANT := $(if $(SAN),san,release)
+B := build/$(VARIANT)
+
+LIBS_PROTO := jansson nettle libxxhash gmp zlib libarchive libjpeg libpng
+LIBS_SERVER := libmicrohttpd libuv sqlite3 gnutls
+LIBS_WORKER := libcurl openblas
+WARN := -Wall -Wextra -Wconversion -Wshadow -Wvla -Werror
+OPT ?= -O2 -g
+CFLAGS_ALL = -std=c11 -D_GNU_SOURCE -I. -I$(B) $(OPT) -ffp-contract=off -pthread $(WARN) -MMD -MP \
+	$(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer) $(CFLAGS)
+LDFLAGS_ALL = -pthread $(if $(SAN),-fsanitize=$(SAN)) $(LDFLAGS)
+pkg = $(shell pkg-config --$(1) $(2) 2>/dev/null)
+
+PROTO_SRC := $(sort $(wildcard proto/*.c proto/*/*.c))
+SERVER_SRC := $(sort $(wildcard server/*.c))
+WORKER_SRC := $(sort $(wildcard worker/*.c worker/*/*.c worker/*/*/*.c))
+obj = $(patsubst %.c,$(B)/%.o,$(1))
+PROTO_OBJ := $(call obj,$(PROTO_SRC))
+SERVER_OBJ := $(call obj,$(SERVER_SRC))
+WORKER_OBJ := $(call obj,$(WORKER_SRC))
+SERVER_LIB := $(filter-out $(B)/server/main.o,$(SERVER_OBJ))
+WORKER_LIB := $(filter-out $(B)/worker/main.o,$(WORKER_OBJ))
+UNIT := $(foreach p,proto server worker,$(if $(wildcard tests/unit/$(p)/test_*.c),$(B)/unit-$(p)))
+
+.PHONY: all server worker check unit clean help deps lint
+all: server worker
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18
+
+deps: ## install what building and testing needs (Debian packages; sudo when not root)
+	@deploy/install-deps.sh
+
+server: $(B)/subrankd ## the coordinator
+worker: $(B)/subrank-worker ## the worker
+
+$(B)/subrankd: $(SERVER_OBJ) $(B)/libproto.a
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call pkg,libs,$(LIBS_SERVER) $(LIBS_PROTO)) -lm
+$(B)/subrank-worker: $(WORKER_OBJ) $(B)/libproto.a
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call pkg,libs,$(LIBS_WORKER) $(LIBS_PROTO)) -lm
+$(B)/libproto.a: $(PROTO_OBJ)
+	@rm -f $@
+	ar rcs $@ $^
+
+$(B)/unit-proto: $(call obj,$(wildcard tests/unit/*.c tests/unit/proto/*.c)) $(B)/libproto.a
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call pkg,libs,$(LIBS_PROTO)) -lm
+$(B)/unit-server: $(call obj,$(wildcard tests/unit/*.c tests/unit/server/*.c)) $(SERVER_LIB) $(B)/libproto.a
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call pkg,libs,$(LIBS_SERVER) $(LIBS_PROTO)) -lm
+$(B)/unit-worker: $(call obj,$(wildcard tests/unit/*.c tests/unit/worker/*.c)) $(WORKER_LIB) $(B)/libproto.a
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call pkg,libs,$(LIBS_WORKER) $(LIBS_PROTO)) -lm
+
+# Kernels for one instruction set live in files named for it; everything else is baseline code.
+$(B)/%_avx2.o: CFLAGS += -mavx2 -mfma
+$(B)/%_avx512.o: CFLAGS += -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) $(call pkg,cflags,$(LIBS_PROTO) $(if $(filter server/% tests/unit/server/%,$<),$(LIBS_SERVER)) $(if $(filter worker/% tests/unit/worker/%,$<),$(LIBS_WORKER))) -c -o $@ $<
+
+unit: $(UNIT) ## unit tests; T='glob' picks some
+	@set -e; for u in $(UNIT); do echo "== $$u"; $$u $(if $(T),'$(T)'); done
+
+clean: ## remove build/
+	rm -rf build
+
+-include $(PROTO_OBJ:.o=.d) $(SERVER_OBJ:.o=.d) $(WORKER_OBJ:.o=.d)
