@@ -28,7 +28,7 @@ SERVER_LIB := $(filter-out $(B)/server/main.o,$(SERVER_OBJ))
 WORKER_LIB := $(filter-out $(B)/worker/main.o,$(WORKER_OBJ))
 UNIT := $(foreach p,proto server worker,$(if $(wildcard tests/unit/$(p)/test_*.c),$(B)/unit-$(p)))
 
-.PHONY: all server worker check unit clean help deps lint
+.PHONY: all server worker check unit clean help deps lint test e2e
 all: server worker
 
 help: ## this list
@@ -64,6 +64,20 @@ $(B)/%.o: %.c
 
 unit: $(UNIT) ## unit tests; T='glob' picks some
 	@set -e; for u in $(UNIT); do echo "== $$u"; $$u $(if $(T),'$(T)'); done
+
+lint: ## house rules: include directions, banned calls, generated files fresh
+	/usr/bin/python3 tests/check_layers.py
+
+e2e: all ## system tests: real processes over HTTP; K='expression' picks some
+	/usr/bin/python3 -m pytest -q -rs tests/e2e $(if $(K),-k '$(K)')
+
+test: ## install, build, run all tests
+	@deploy/install-deps.sh --test
+	$(MAKE) -j$$(nproc) all
+	$(MAKE) lint
+	$(MAKE) unit
+	$(MAKE) -j$$(nproc) SAN=address,undefined unit
+	$(MAKE) e2e
 
 clean: ## remove build/
 	rm -rf build
