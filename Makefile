@@ -28,7 +28,7 @@ SERVER_LIB := $(filter-out $(B)/server/main.o,$(SERVER_OBJ))
 WORKER_LIB := $(filter-out $(B)/worker/main.o,$(WORKER_OBJ))
 UNIT := $(foreach p,proto server worker,$(if $(wildcard tests/unit/$(p)/test_*.c),$(B)/unit-$(p)))
 
-.PHONY: all server worker check unit clean help deps lint test e2e
+.PHONY: all server worker check unit clean help deps lint gen test e2e
 all: server worker
 
 help: ## this list
@@ -67,6 +67,10 @@ unit: $(UNIT) ## unit tests; T='glob' picks some
 
 lint: ## house rules: include directions, banned calls, generated files fresh
 	/usr/bin/python3 tests/check_layers.py
+	/usr/bin/python3 proto/gen.py --check
+
+gen: ## proto/api.def and the web client's types from proto/openapi.yaml
+	/usr/bin/python3 proto/gen.py
 
 e2e: all ## system tests: real processes over HTTP; K='expression' picks some
 	/usr/bin/python3 -m pytest -q -rs tests/e2e $(if $(K),-k '$(K)')
