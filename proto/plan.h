@@ -96,7 +96,7 @@ const char *act_text(enum act_kind act);
 /* 0 when two parameters make the same values (same tensors, same slices, same derivation). */
 int param_cmp(const struct param *a, const struct param *b);
 
-/* Prints one line a node: index, op, attributes, inputs, output shape, parameter slices. Golden files hold this text. */
+/* Prints one line a node: index, op, attributes, inputs, output shape, parameter slices. Golden files hold it. */
 void plan_print(const struct plan *p, FILE *out);
 
 #endif

@@ -3,7 +3,7 @@
  * Calibration runs `batches` mini-batches of `batch_size` images of data set split `split` through the candidate with
  * train-mode BatchNorm: it normalises with the batch mean and the biased batch variance, and what it stores is the
  * average, over batches, of the batch means and of the batch variances (biased: sum/n; unbiased: sum/(n-1)).
- *   ema         s <- (1 - momentum) s + momentum batch, from the reset values 0 and 1 (or the checkpoint's, reset false)
+ *   ema         s <- (1 - momentum) s + momentum batch, from 0 and 1 after a reset (or the checkpoint's, reset false)
  *   cumulative  plain average over batches                     (PyTorch momentum = None after a reset)
  *   last        the last batch's                               (momentum = 1)
  *   batch       no calibration: every scored batch uses its own statistics (affine and running values unused)
@@ -33,7 +33,7 @@ struct policy {
 };
 
 /* {"reset": true, "average": "cumulative", "momentum": .1, "variance": "unbiased", "batches": 8, "batch_size": 128,
- *  "split": "train", "first": 0, "order": "stored"|"shuffled", "seed": 0}; unknown members are refused, err->where names
+ *  "split": "train", "first": 0, "order": "stored"|"shuffled", "seed": 0}. Unknown members are refused; "where" names
  * the member ("/average"). Defaults: reset true, cumulative, momentum 0.1, unbiased, split "train", first 0, stored. */
 int policy_parse(const json_t *doc, struct policy *out, struct err *err);
 json_t *policy_json(const struct policy *p); /* canonical: every member present; new reference */
