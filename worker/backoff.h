@@ -1,5 +1,5 @@
-/* backoff: how long to wait after the n-th failure in a row: min(max, base 2^n) U(0.5, 1), never less than the delay
- * that the server asked for (stretched by up to a tenth, so that a fleet told "60 s" does not return in one instant). */
+/* backoff: how long to wait after the n-th failure in a row: min(max, base 2^n) U(0.5, 1), never less than
+ * the delay that the server asked for, stretched by up to a tenth (a fleet must not return in one instant). */
 #ifndef WORKER_BACKOFF_H
 #define WORKER_BACKOFF_H
 

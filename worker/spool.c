@@ -26,7 +26,8 @@ static int parse_name(const char *name, struct spool_item *it)
     int end = 0;
     unsigned char id[16];
     memset(it, 0, sizeof *it);
-    if (sscanf(name, "%16" SCNd64 "-%19" SCNd64 "-%32[0-9a-f].json%n", &it->seq, &it->job, it->lease, &end) != 3 || !end)
+    const char *fmt = "%16" SCNd64 "-%19" SCNd64 "-%32[0-9a-f].json%n";
+    if (sscanf(name, fmt, &it->seq, &it->job, it->lease, &end) != 3 || !end)
         return -1;
     return name[end] || it->seq < 0 || it->job <= 0 || hash_unhex(it->lease, sizeof id, id) ? -1 : 0;
 }
