@@ -64,3 +64,15 @@ TEST(base_err_prefix_completes_the_place)
     CHECK_STR(e.where, "/layers/3/k");
     CHECK_INT(err_status(e.code), 422);
 }
+
+TEST(base_err_texts_are_printable_utf8)
+{
+    struct err e = {0};
+    char cut[300];
+    memset(cut, 'a', sizeof cut);
+    memcpy(cut + 253, "\xe2\x82\xac", 4); /* the euro sign does not fit whole */
+    err_set(&e, ERR_INVALID, cut, "x\n\x01y \xff \xc3\xa9 \xed\xa0\x80");
+    CHECK_INT(strlen(e.where), 255);
+    CHECK_STR(e.where + 252, "a??");
+    CHECK_STR(e.text, "x??y ? \xc3\xa9 ???");
+}
