@@ -29,6 +29,7 @@ struct sched_config {     /* zero: the default */
     uint32_t max_job;     /* 512 candidates */
     uint32_t max_failed;  /* 3 attempts that reported a retryable error */
     uint32_t max_expired; /* 8 attempts that fell silent */
+    uint32_t max_held;    /* 8 live leases of one worker */
     uint32_t polls_per_s; /* 200: lease requests a second that idle workers may make together */
 };
 
