@@ -28,7 +28,7 @@ SERVER_LIB := $(filter-out $(B)/server/main.o,$(SERVER_OBJ))
 WORKER_LIB := $(filter-out $(B)/worker/main.o,$(WORKER_OBJ))
 UNIT := $(foreach p,proto server worker,$(if $(wildcard tests/unit/$(p)/test_*.c),$(B)/unit-$(p)))
 
-.PHONY: all server worker check unit clean help deps lint gen test e2e webui check-webui
+.PHONY: all server worker check unit clean help deps lint gen test e2e
 all: server worker
 
 help: ## this list
@@ -54,6 +54,12 @@ $(B)/unit-server: $(call obj,$(wildcard tests/unit/*.c tests/unit/server/*.c)) $
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call pkg,libs,$(LIBS_SERVER) $(LIBS_PROTO)) -lm
 $(B)/unit-worker: $(call obj,$(wildcard tests/unit/*.c tests/unit/worker/*.c)) $(WORKER_LIB) $(B)/libproto.a
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call pkg,libs,$(LIBS_WORKER) $(LIBS_PROTO)) -lm
+
+# The schema as a C string, so that the program carries it.
+$(B)/schema.sql.h: schema.sql
+	@mkdir -p $(@D)
+	{ echo 'static const char schema_sql[] ='; sed -e 's/--.*$$//' -e 's/[[:space:]]*$$//' -e '/^$$/d' -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/.*/"&\\n"/' $<; echo ';'; } > $@
+$(B)/server/db.o: $(B)/schema.sql.h
 
 # Kernels for one instruction set live in files named for it; everything else is baseline code.
 $(B)/%_avx2.o: CFLAGS += -mavx2 -mfma
@@ -82,17 +88,6 @@ test: ## install, build, run all tests
 	$(MAKE) unit
 	$(MAKE) -j$$(nproc) SAN=address,undefined unit
 	$(MAKE) e2e
-
-# The dashboard is plain files that the coordinator serves; the coordinator builds and runs without them.
-webui: webui/dist/index.html ## the dashboard (needs node and npm)
-webui/node_modules/.package-lock.json: webui/package-lock.json
-	cd webui && npm ci --no-audit --no-fund
-	@touch $@
-webui/dist/index.html: webui/node_modules/.package-lock.json webui/build.mjs $(shell find webui/src -type f)
-	cd webui && node build.mjs
-
-check-webui: webui/node_modules/.package-lock.json ## the dashboard's types
-	cd webui && npx tsc --noEmit
 
 clean: ## remove build/
 	rm -rf build

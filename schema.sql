@@ -1,0 +1,193 @@
+-- The whole current schema of the coordinator's database. Hashes are lower-case hex text, times Unix milliseconds,
+-- documents JSON text. The program refuses a file whose user_version is newer than its own.
+PRAGMA user_version = 1;
+
+-- Who may call: people's and programs' tokens, join tokens, and one key for each worker. Only hashes are kept.
+CREATE TABLE token (
+    id INTEGER PRIMARY KEY,
+    role TEXT NOT NULL CHECK (role IN ('read', 'submit', 'admin', 'worker', 'join')),
+    name TEXT NOT NULL,
+    hash BLOB NOT NULL UNIQUE CHECK (length(hash) = 32),
+    worker INTEGER REFERENCES worker (id) ON DELETE CASCADE,
+    created INTEGER NOT NULL,
+    revoked INTEGER                 -- when; NULL while it is valid
+) STRICT;
+CREATE INDEX token_worker ON token (worker);
+
+-- Content-addressed bytes. A blob is visible to everything else once complete = 1: its hash was then read back and compared.
+CREATE TABLE blob (
+    id INTEGER PRIMARY KEY,
+    hash TEXT NOT NULL UNIQUE CHECK (length(hash) = 64),
+    size INTEGER NOT NULL CHECK (size >= 0),
+    stored INTEGER NOT NULL DEFAULT 0 CHECK (stored BETWEEN 0 AND size),
+    complete INTEGER NOT NULL DEFAULT 0 CHECK (complete IN (0, 1)),
+    created INTEGER NOT NULL
+) STRICT;
+CREATE TABLE chunk (
+    id INTEGER PRIMARY KEY,
+    blob INTEGER NOT NULL REFERENCES blob (id) ON DELETE CASCADE,
+    start INTEGER NOT NULL,         -- offset of the first byte; pieces follow each other without gaps
+    data BLOB NOT NULL CHECK (length(data) BETWEEN 1 AND 4194304),
+    UNIQUE (blob, start)
+) STRICT;
+
+CREATE TABLE space (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    document TEXT NOT NULL,
+    described TEXT NOT NULL,        -- what the API answers, without id and name
+    owner TEXT NOT NULL,
+    created INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE checkpoint (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    blob INTEGER NOT NULL REFERENCES blob (id),
+    space INTEGER NOT NULL REFERENCES space (id),
+    rename TEXT,                    -- {"their name": "ours"} or NULL
+    described TEXT NOT NULL,        -- format, tensors, params, unused, list
+    owner TEXT NOT NULL,
+    created INTEGER NOT NULL
+) STRICT;
+CREATE INDEX checkpoint_blob ON checkpoint (blob);
+CREATE INDEX checkpoint_space ON checkpoint (space);
+
+CREATE TABLE dataset (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    document TEXT NOT NULL,         -- as posted, with the classes filled in: travels inside jobs
+    described TEXT NOT NULL,        -- format, splits with counts, classes, image
+    owner TEXT NOT NULL,
+    created INTEGER NOT NULL
+) STRICT;
+CREATE TABLE dataset_blob (
+    dataset INTEGER NOT NULL REFERENCES dataset (id) ON DELETE CASCADE,
+    blob INTEGER NOT NULL REFERENCES blob (id),
+    PRIMARY KEY (dataset, blob)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX dataset_blob_blob ON dataset_blob (blob);
+
+CREATE TABLE search (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('running', 'paused', 'done', 'cancelled', 'failed')),
+    error TEXT,                     -- {"type","where","detail"} of a failed search
+    space INTEGER NOT NULL REFERENCES space (id),
+    checkpoint INTEGER NOT NULL REFERENCES checkpoint (id),
+    dataset INTEGER NOT NULL REFERENCES dataset (id),
+    strategy TEXT NOT NULL,
+    constraints TEXT NOT NULL,
+    policy TEXT NOT NULL,
+    evaluation TEXT NOT NULL,
+    seed INTEGER NOT NULL,
+    priority INTEGER NOT NULL,
+    tags TEXT NOT NULL,
+    notes TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    created INTEGER NOT NULL,
+    finished INTEGER
+) STRICT;
+CREATE INDEX search_space ON search (space);
+CREATE INDEX search_checkpoint ON search (checkpoint);
+CREATE INDEX search_dataset ON search (dataset);
+
+-- A proposal of a search, in proposal order, and its one accepted score. Equal plans (key) are one candidate.
+CREATE TABLE candidate (
+    search INTEGER NOT NULL REFERENCES search (id) ON DELETE CASCADE,
+    idx INTEGER NOT NULL,
+    code TEXT NOT NULL,
+    key TEXT NOT NULL,              -- hash of the plan with parameter names
+    class TEXT NOT NULL,            -- hash without them: isomorphic candidates share it
+    macs INTEGER NOT NULL,
+    params INTEGER NOT NULL,
+    generation INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('queued', 'scored', 'failed')),
+    job INTEGER REFERENCES job (id),
+    n_images INTEGER,
+    n_correct INTEGER,
+    n_correct_top5 INTEGER,
+    loss_sum REAL,                  -- NULL when it was not finite
+    stats_digest TEXT,
+    worker INTEGER REFERENCES worker (id),
+    scored_at INTEGER,
+    error TEXT,
+    PRIMARY KEY (search, idx),
+    UNIQUE (search, key),
+    CHECK ((state = 'scored') = (n_correct IS NOT NULL))
+) STRICT, WITHOUT ROWID;
+CREATE INDEX candidate_job ON candidate (job) WHERE job IS NOT NULL;
+CREATE INDEX candidate_worker ON candidate (worker) WHERE worker IS NOT NULL;
+
+-- A group of candidates handed out together. Its candidates point at it.
+CREATE TABLE job (
+    id INTEGER PRIMARY KEY,
+    search INTEGER NOT NULL REFERENCES search (id) ON DELETE CASCADE,
+    kind TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('open', 'done', 'failed')),
+    failed INTEGER NOT NULL DEFAULT 0,  -- attempts that reported a retryable error
+    expired INTEGER NOT NULL DEFAULT 0, -- attempts that fell silent
+    lease TEXT,                     -- the one whose result was accepted
+    worker INTEGER REFERENCES worker (id),
+    created INTEGER NOT NULL,
+    done INTEGER,
+    backend TEXT,
+    build TEXT,
+    wall_ms INTEGER,
+    calibration_images INTEGER
+) STRICT;
+CREATE INDEX job_search ON job (search);
+CREATE INDEX job_worker ON job (worker) WHERE worker IS NOT NULL;
+CREATE INDEX job_open ON job (id) WHERE state = 'open';
+
+-- Every lease ever given for a job that still exists: late and repeated results are recognised by it.
+CREATE TABLE lease (
+    lease TEXT PRIMARY KEY CHECK (length(lease) = 32),
+    job INTEGER NOT NULL REFERENCES job (id) ON DELETE CASCADE,
+    worker INTEGER NOT NULL REFERENCES worker (id),
+    state TEXT NOT NULL CHECK (state IN ('live', 'lapsed', 'failed')),
+    granted INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX lease_job ON lease (job);
+CREATE INDEX lease_worker ON lease (worker);
+CREATE INDEX lease_live ON lease (job) WHERE state = 'live';
+
+CREATE TABLE worker (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    host TEXT NOT NULL,
+    backend TEXT NOT NULL,
+    build TEXT NOT NULL,
+    threads INTEGER NOT NULL,
+    memory_bytes INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('active', 'left', 'revoked')),
+    scored INTEGER NOT NULL DEFAULT 0,
+    failed INTEGER NOT NULL DEFAULT 0,
+    rate REAL,                      -- measured candidates per second, NULL before the first result
+    joined INTEGER NOT NULL,
+    seen INTEGER                    -- last contact that changed anything; beats are kept in memory
+) STRICT;
+
+CREATE TABLE truth (
+    search INTEGER NOT NULL REFERENCES search (id) ON DELETE CASCADE,
+    code TEXT NOT NULL,
+    accuracy REAL NOT NULL,
+    PRIMARY KEY (search, code)
+) STRICT, WITHOUT ROWID;
+
+-- What /api/v1/events replays; old rows are trimmed.
+CREATE TABLE event (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    at INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    search INTEGER,
+    data TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE audit (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at INTEGER NOT NULL,
+    who TEXT NOT NULL,
+    action TEXT NOT NULL,
+    what TEXT NOT NULL
+) STRICT;

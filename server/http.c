@@ -1,0 +1,379 @@
+/* http: the daemon and its turns. What a request means is request.c's business. */
+#include "server/http.h"
+
+#include "proto/base/clock.h"
+#include "proto/base/log.h"
+#include "server/db.h"
+#include "server/events.h"
+#include "server/loop.h"
+#include "server/metrics.h"
+#include "server/request_impl.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { ROUNDS = 16, IDLE_TIMEOUT_S = 75, POOL = 16 * 1024, LAZY_MS = 50, LAZY_BYTES = 4 << 20 };
+
+struct http {
+    struct server *server;
+    struct MHD_Daemon *daemon;
+    uv_poll_t poll;
+    uv_timer_t timer;
+    struct request *requests; /* all */
+    struct request *waiting;  /* for the commit */
+    int in_turn, works, quiet;
+    char url[300];
+    char *cert, *key;
+};
+
+/* ---- suspending */
+
+void http_suspend(struct request *rq)
+{
+    if (rq->suspended)
+        return;
+    rq->suspended = 1;
+    MHD_suspend_connection(rq->conn);
+}
+
+void http_resume(struct request *rq)
+{
+    if (!rq->suspended)
+        return;
+    rq->suspended = 0;
+    MHD_resume_connection(rq->conn);
+    http_turn_soon(rq->server->http);
+}
+
+void http_wait_commit(struct request *rq)
+{
+    struct http *h = rq->server->http;
+    http_suspend(rq);
+    rq->waiting = h->waiting;
+    h->waiting = rq;
+}
+
+void http_work_began(struct request *rq)
+{
+    rq->in_work = 1;
+    rq->server->http->works++;
+    http_suspend(rq);
+}
+
+void http_work_ended(struct request *rq)
+{
+    rq->in_work = 0;
+    rq->server->http->works--;
+}
+
+/* ---- turns */
+
+static int settle(struct http *h)
+{
+    struct err err = {0};
+    struct server *s = h->server;
+    int wrote = db_in_write(s->db);
+    if (wrote && !h->waiting && s->lazy_bytes && s->lazy_bytes < LAZY_BYTES && clock_mono_ms() - s->lazy_ms < LAZY_MS)
+        return 0; /* only pieces of uploads: nobody waits, so many share one fsync */
+    s->lazy_bytes = 0;
+    if (wrote) {
+        int64_t t = clock_mono_ns();
+        if (db_commit(s->db, &err) < 0) {
+            log_error("commit_failed", "type=%s detail=\"%s\"", err_type(err.code), err.text);
+            s->reload = 1;
+        }
+        metrics_commit(s->metrics, clock_mono_ns() - t, err.code != 0);
+    }
+    if (s->reload)
+        loop_reload(s);
+    events_settle(s->events, err.code == 0);
+    struct request *rq = h->waiting;
+    h->waiting = NULL;
+    int any = rq != NULL;
+    while (rq) {
+        struct request *next = rq->waiting;
+        rq->waiting = NULL;
+        request_settled(rq, &err);
+        rq = next;
+    }
+    return any || wrote;
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    http_turn(timer->data);
+}
+
+static void rearm(struct http *h, int again)
+{
+    MHD_UNSIGNED_LONG_LONG ms;
+    if (again)
+        uv_timer_start(&h->timer, on_timer, 0, 0);
+    else if (MHD_get_timeout(h->daemon, &ms) == MHD_YES)
+        uv_timer_start(&h->timer, on_timer, h->server->lazy_bytes && ms > LAZY_MS ? LAZY_MS : ms, 0);
+    else if (h->server->lazy_bytes)
+        uv_timer_start(&h->timer, on_timer, LAZY_MS, 0);
+    else
+        uv_timer_stop(&h->timer);
+}
+
+void http_turn(struct http *h)
+{
+    assert(!h->in_turn);
+    h->in_turn = 1;
+    int again = 1;
+    for (int i = 0; i < ROUNDS && again; i++) {
+        MHD_run(h->daemon);
+        again = settle(h);
+    }
+    h->in_turn = 0;
+    rearm(h, again);
+}
+
+void http_turn_soon(struct http *h)
+{
+    if (!h->in_turn)
+        uv_timer_start(&h->timer, on_timer, 0, 0);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    (void)status;
+    (void)events;
+    http_turn(poll->data);
+}
+
+/* ---- MHD's callbacks */
+
+static enum MHD_Result on_access(void *cls, struct MHD_Connection *conn, const char *url, const char *method,
+                                 const char *version, const char *data, size_t *size, void **state)
+{
+    struct http *h = cls;
+    struct request *rq = *state;
+    (void)version;
+    if (!rq) {
+        rq = request_new(h->server, conn, url, method);
+        if (!rq)
+            return MHD_NO;
+        *state = rq;
+        rq->next = h->requests;
+        if (h->requests)
+            h->requests->prev = rq;
+        h->requests = rq;
+        return rq->answer && !rq->drain ? answer_send(rq) : MHD_YES;
+    }
+    if (*size) {
+        if (!rq->drain && !rq->answer)
+            request_feed(rq, data, *size);
+        *size = 0;
+        return MHD_YES;
+    }
+    if (!rq->dispatched && !rq->answer)
+        request_dispatch(rq);
+    if (rq->suspended)
+        return MHD_YES;
+    return rq->answer ? answer_send(rq) : MHD_NO;
+}
+
+static void on_completed(void *cls, struct MHD_Connection *conn, void **state, enum MHD_RequestTerminationCode why)
+{
+    struct http *h = cls;
+    struct request *rq = *state;
+    (void)conn;
+    (void)why;
+    if (!rq)
+        return;
+    assert(!rq->in_work && !rq->waiting);
+    *state = NULL;
+    if (rq->prev)
+        rq->prev->next = rq->next;
+    else
+        h->requests = rq->next;
+    if (rq->next)
+        rq->next->prev = rq->prev;
+    if (rq->gone)
+        rq->gone(rq->server, rq);
+    if (rq->route.op)
+        metrics_request(h->server->metrics, rq->route.op, rq->status, clock_mono_ns() - rq->started_ns);
+    request_free(rq);
+}
+
+/* Paths and queries stay as they came: the router splits at '/' before anything is decoded. */
+static size_t keep_escapes(void *cls, struct MHD_Connection *conn, char *s)
+{
+    (void)cls;
+    (void)conn;
+    return strlen(s);
+}
+
+static void on_mhd_log(void *cls, const char *fmt, va_list ap)
+{
+    char line[400], quoted[420];
+    (void)cls;
+    vsnprintf(line, sizeof line, fmt, ap);
+    log_debug("mhd", "text=%s", log_quote(quoted, sizeof quoted, line));
+}
+
+/* ---- opening */
+
+static int read_file(const char *path, char **out, struct err *err)
+{
+    FILE *f = fopen(path, "re");
+    struct stat st;
+    if (!f || fstat(fileno(f), &st) != 0 || st.st_size > 1 << 20) {
+        int rc = err_errno(err, f ? EFBIG : errno, path, "cannot read the TLS file");
+        if (f)
+            fclose(f);
+        return rc;
+    }
+    *out = calloc(1, (size_t)st.st_size + 1);
+    size_t got = *out ? fread(*out, 1, (size_t)st.st_size, f) : 0;
+    fclose(f);
+    return got == (size_t)st.st_size ? 0 : err_set(err, ERR_IO, path, "cannot read the TLS file");
+}
+
+static int listen_on(struct http *h, const char *where, int *out, struct err *err)
+{
+    char host[200];
+    const char *colon = strrchr(where, ':');
+    if (!colon || (size_t)(colon - where) >= sizeof host)
+        return err_set(err, ERR_INVALID, "--listen", "must be HOST:PORT");
+    snprintf(host, sizeof host, "%.*s", (int)(colon - where), where);
+    char *bare = host[0] == '[' ? host + 1 : host;
+    bare[strcspn(bare, "]")] = 0;
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV}, *list = NULL;
+    int rc = getaddrinfo(*bare ? bare : NULL, colon + 1, &hints, &list);
+    if (rc != 0)
+        return err_set(err, ERR_INVALID, "--listen", "%s: %s", where, gai_strerror(rc));
+    int fd = socket(list->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), one = 1;
+    if (fd >= 0)
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (fd < 0 || bind(fd, list->ai_addr, list->ai_addrlen) != 0 || listen(fd, 4096) != 0) {
+        rc = err_errno(err, errno, "--listen", "cannot listen on %s", where);
+        if (fd >= 0)
+            close(fd);
+        freeaddrinfo(list);
+        return rc;
+    }
+    freeaddrinfo(list);
+    struct sockaddr_storage at;
+    socklen_t len = sizeof at;
+    char port[16] = "0";
+    getsockname(fd, (struct sockaddr *)&at, &len);
+    getnameinfo((struct sockaddr *)&at, len, NULL, 0, port, sizeof port, NI_NUMERICSERV);
+    snprintf(h->url, sizeof h->url, "%s://%s%s%s:%s", *h->server->config->tls_cert ? "https" : "http",
+             host[0] == '[' ? "[" : "", *bare ? bare : "0.0.0.0", host[0] == '[' ? "]" : "", port);
+    *out = fd;
+    return 0;
+}
+
+static int start(struct http *h, int fd, struct err *err)
+{
+    const struct config *c = h->server->config;
+    unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    struct MHD_OptionItem tls[] = {{MHD_OPTION_END, 0, NULL}, {MHD_OPTION_END, 0, NULL}, {MHD_OPTION_END, 0, NULL}};
+    if (*c->tls_cert || *c->tls_key) {
+        int rc = read_file(c->tls_cert, &h->cert, err);
+        if (rc < 0 || (rc = read_file(c->tls_key, &h->key, err)) < 0)
+            return rc;
+        flags |= MHD_USE_TLS;
+        tls[0] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_CERT, 0, h->cert};
+        tls[1] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_KEY, 0, h->key};
+    }
+    h->daemon = MHD_start_daemon(
+        flags, 0, NULL, NULL, on_access, h, MHD_OPTION_EXTERNAL_LOGGER, on_mhd_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)c->max_connections, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL, MHD_OPTION_NOTIFY_COMPLETED,
+        on_completed, h, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
+    return h->daemon ? 0
+                     : err_set(err, ERR_INTERNAL, "--listen",
+                               "the HTTP daemon did not start; run with --log-level debug to see why");
+}
+
+int http_open(struct server *s, struct http **out, struct err *err)
+{
+    struct http *h = calloc(1, sizeof *h);
+    if (!h)
+        return err_set(err, ERR_NO_MEMORY, "", "no memory for the HTTP daemon");
+    h->server = s;
+    int fd, rc = listen_on(h, s->config->listen, &fd, err);
+    if (rc == 0 && (rc = start(h, fd, err)) < 0)
+        close(fd);
+    if (rc < 0) {
+        free(h->cert);
+        free(h->key);
+        free(h);
+        return rc;
+    }
+    s->http = h;
+    uv_timer_init(s->loop, &h->timer);
+    h->timer.data = h;
+    uv_poll_init(s->loop, &h->poll, MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd);
+    h->poll.data = h;
+    uv_poll_start(&h->poll, UV_READABLE, on_poll);
+    http_turn_soon(h);
+    *out = h;
+    return 0;
+}
+
+const char *http_url(const struct http *h)
+{
+    return h->url;
+}
+
+size_t http_connections(const struct http *h)
+{
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+    return info ? info->num_connections : 0;
+}
+
+/* ---- closing */
+
+void http_quiesce(struct http *h)
+{
+    if (h->quiet)
+        return;
+    h->quiet = 1;
+    MHD_socket fd = MHD_quiesce_daemon(h->daemon);
+    if (fd != MHD_INVALID_SOCKET)
+        close(fd);
+}
+
+int http_idle(const struct http *h)
+{
+    return h->works == 0;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    (void)handle;
+}
+
+void http_close(struct http *h)
+{
+    if (!h)
+        return;
+    http_quiesce(h);
+    settle(h);
+    for (struct request *rq = h->requests; rq; rq = rq->next) {
+        rq->ended = 1;
+        http_resume(rq);
+    }
+    MHD_run(h->daemon);
+    uv_poll_stop(&h->poll);
+    uv_close((uv_handle_t *)&h->poll, on_closed);
+    uv_close((uv_handle_t *)&h->timer, on_closed);
+    uv_run(h->server->loop, UV_RUN_NOWAIT);
+    for (struct request *rq = h->requests; rq; rq = rq->next)
+        http_resume(rq);
+    MHD_stop_daemon(h->daemon);
+    free(h->cert);
+    free(h->key);
+    free(h);
+}

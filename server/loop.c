@@ -1,0 +1,225 @@
+/* loop: start, sweep, stop. The order of opening is the order of trust: database, tokens, what runs, then the door. */
+#include "server/loop.h"
+
+#include "proto/base/clock.h"
+#include "proto/base/log.h"
+#include "server/auth.h"
+#include "server/db.h"
+#include "server/events.h"
+#include "server/fleet.h"
+#include "server/http.h"
+#include "server/lease_run.h"
+#include "server/metrics.h"
+#include "server/sched.h"
+#include "server/searches.h"
+#include "server/server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { DRAIN_MS = 5000 };
+
+struct loop {
+    struct server server;
+    uv_loop_t uv;
+    uv_signal_t term, interrupt;
+    uv_timer_t sweep, drain;
+    int64_t stop_ms; /* 0: running */
+    int lock;
+};
+
+static void raise_limit(double connections)
+{
+    struct rlimit lim;
+    if (getrlimit(RLIMIT_NOFILE, &lim) != 0)
+        return;
+    rlim_t want = (rlim_t)connections + 256;
+    lim.rlim_cur = lim.rlim_max == RLIM_INFINITY || lim.rlim_max > want ? want : lim.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &lim);
+    if (lim.rlim_cur < want)
+        log_warn("few_descriptors", "limit=%llu wanted=%llu", (unsigned long long)lim.rlim_cur,
+                 (unsigned long long)want);
+}
+
+static int make_dir(struct loop *l, const char *dir, struct err *err)
+{
+    char path[4096];
+    if (mkdir(dir, 0700) != 0 && errno != EEXIST)
+        return err_errno(err, errno, dir, "cannot make the data directory");
+    snprintf(path, sizeof path, "%s/lock", dir);
+    l->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (l->lock < 0)
+        return err_errno(err, errno, path, "cannot open the lock");
+    if (flock(l->lock, LOCK_EX | LOCK_NB) != 0)
+        return err_set(err, ERR_CONFLICT, dir, "another subrankd works in this directory");
+    return 0;
+}
+
+static struct sched *make_sched(const struct config *c)
+{
+    struct sched_config sc = {
+        .beat_ms = (int64_t)(c->beat_s * 1000),
+        .expiry_ms = (int64_t)(c->expiry_s * 1000),
+        .target_ms = (int64_t)(c->job_s * 1000),
+        .probe = (uint32_t)c->first_job,
+        .max_job = (uint32_t)c->max_job,
+        .max_failed = (uint32_t)c->max_failed,
+        .max_expired = (uint32_t)c->max_expired,
+    };
+    return sched_new(&sc);
+}
+
+static int load(struct server *s, struct err *err)
+{
+    s->sched = make_sched(s->config);
+    if (!s->sched)
+        return err_set(err, ERR_NO_MEMORY, "", "no memory for the scheduler");
+    int rc = fleet_load(s, &s->fleet, err);
+    if (rc >= 0)
+        rc = searches_load(s, &s->searches, err);
+    return rc < 0 ? rc : lease_run_load(s, err);
+}
+
+static void unload(struct server *s)
+{
+    searches_free(s->searches);
+    fleet_free(s->fleet);
+    sched_free(s->sched);
+    s->searches = NULL;
+    s->fleet = NULL;
+    s->sched = NULL;
+}
+
+void loop_reload(struct server *s)
+{
+    struct err err = {0};
+    s->reload = 0;
+    log_warn("reload", "reason=commit");
+    unload(s);
+    if (auth_reload(s->auth, &err) < 0 || load(s, &err) < 0) {
+        /* Nothing sound to go on with: stop, so that the supervisor starts us from the database. */
+        log_error("reload_failed", "type=%s detail=\"%s\"", err_type(err.code), err.text);
+        raise(SIGKILL);
+    }
+}
+
+static void on_sweep(uv_timer_t *timer)
+{
+    struct server *s = timer->data;
+    int64_t now = clock_mono_ms(), due = s->swept_ms + (int64_t)(s->config->sweep_s * 1000);
+    s->lag_ms = now > due ? now - due : 0;
+    s->swept_ms = now;
+    struct err err = {0};
+    if (lease_run_sweep(s, &err) < 0 || fleet_sweep(s, &err) < 0)
+        s->reload = 1;
+    http_turn(s->http);
+}
+
+static void on_drain(uv_timer_t *timer)
+{
+    struct loop *l = timer->data;
+    if (http_idle(l->server.http) || clock_mono_ms() - l->stop_ms > DRAIN_MS)
+        uv_stop(&l->uv);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct loop *l = handle->data;
+    if (l->stop_ms)
+        return;
+    log_info("stopping", "signal=%d", number);
+    l->stop_ms = clock_mono_ms();
+    http_quiesce(l->server.http);
+    events_end(l->server.events);
+    uv_timer_start(&l->drain, on_drain, 50, 20);
+}
+
+static void start_timers(struct loop *l)
+{
+    struct server *s = &l->server;
+    uint64_t sweep = (uint64_t)(s->config->sweep_s * 1000);
+    uv_signal_init(&l->uv, &l->term);
+    uv_signal_init(&l->uv, &l->interrupt);
+    uv_timer_init(&l->uv, &l->sweep);
+    uv_timer_init(&l->uv, &l->drain);
+    l->term.data = l->interrupt.data = l->drain.data = l;
+    l->sweep.data = s;
+    uv_signal_start(&l->term, on_signal, SIGTERM);
+    uv_signal_start(&l->interrupt, on_signal, SIGINT);
+    s->swept_ms = clock_mono_ms();
+    uv_timer_start(&l->sweep, on_sweep, sweep, sweep);
+}
+
+static void stop_timers(struct loop *l)
+{
+    uv_close((uv_handle_t *)&l->term, NULL);
+    uv_close((uv_handle_t *)&l->interrupt, NULL);
+    uv_close((uv_handle_t *)&l->sweep, NULL);
+    uv_close((uv_handle_t *)&l->drain, NULL);
+}
+
+static int open_rooms(struct loop *l, struct err *err)
+{
+    struct server *s = &l->server;
+    char path[4096];
+    int rc = make_dir(l, s->config->data, err);
+    if (rc < 0)
+        return rc;
+    snprintf(path, sizeof path, "%s/subrank.db", s->config->data);
+    s->metrics = metrics_new();
+    if (!s->metrics)
+        return err_set(err, ERR_NO_MEMORY, "", "no memory for metrics");
+    if ((rc = db_open(path, &s->db, err)) < 0 || (rc = auth_new(s->db, &s->auth, err)) < 0 ||
+        (rc = auth_bootstrap(s->auth, s->config->data, err)) < 0 || (rc = events_new(s, &s->events, err)) < 0 ||
+        (rc = load(s, err)) < 0 || (rc = db_commit(s->db, err)) < 0)
+        return rc;
+    return http_open(s, &s->http, err);
+}
+
+static void close_rooms(struct loop *l)
+{
+    struct server *s = &l->server;
+    http_close(s->http);
+    events_free(s->events);
+    unload(s);
+    auth_free(s->auth);
+    db_close(s->db);
+    metrics_free(s->metrics);
+    if (l->lock >= 0)
+        close(l->lock);
+}
+
+int loop_run(const struct config *config, struct err *err)
+{
+    struct loop l = {.lock = -1};
+    l.server.config = config;
+    l.server.loop = &l.uv;
+    l.server.started_ms = clock_mono_ms();
+    signal(SIGPIPE, SIG_IGN);
+    umask(077);
+    raise_limit(config->max_connections);
+    if (uv_loop_init(&l.uv) != 0)
+        return err_set(err, ERR_INTERNAL, "", "the event loop did not start");
+    int rc = open_rooms(&l, err);
+    if (rc >= 0) {
+        start_timers(&l);
+        log_info("ready", "url=%s data=\"%s\" start_ms=%lld", http_url(l.server.http), config->data,
+                 (long long)(clock_mono_ms() - l.server.started_ms));
+        printf("ready %s\n", http_url(l.server.http));
+        fflush(stdout);
+        uv_run(&l.uv, UV_RUN_DEFAULT);
+        stop_timers(&l);
+    }
+    close_rooms(&l);
+    uv_run(&l.uv, UV_RUN_DEFAULT);
+    uv_loop_close(&l.uv);
+    log_info("stopped", "rc=%d", rc);
+    return rc;
+}

@@ -1,0 +1,38 @@
+/* server: what the rooms of the coordinator share. One loop thread owns all of it; worker threads see only what a
+ * request hands them. Handlers reach each other's rooms through this struct and the rooms' own headers. */
+#ifndef SERVER_SERVER_H
+#define SERVER_SERVER_H
+
+#include "server/config.h"
+
+#include <stdint.h>
+#include <uv.h>
+
+struct auth;
+struct db;
+struct events;
+struct fleet;
+struct http;
+struct metrics;
+struct sched;
+struct searches;
+
+struct server {
+    const struct config *config;
+    uv_loop_t *loop;
+    struct db *db;
+    struct auth *auth;
+    struct http *http;
+    struct events *events;
+    struct metrics *metrics;
+    struct fleet *fleet;       /* workers as they are now */
+    struct searches *searches; /* searches that can run or be looked at */
+    struct sched *sched;       /* who gets what */
+    int64_t started_ms;        /* monotonic */
+    int64_t lag_ms;            /* how late the last sweep was: overload stretches delays */
+    int64_t swept_ms;
+    int64_t lazy_bytes, lazy_ms; /* pieces of uploads in the open transaction, and since when */
+    int reload;                  /* memory and database differ: read everything again after this turn */
+};
+
+#endif

@@ -1,2 +1,0 @@
-declare const HASHER_URL: string;
-declare module "*.css";
