@@ -28,7 +28,7 @@ SERVER_LIB := $(filter-out $(B)/server/main.o,$(SERVER_OBJ))
 WORKER_LIB := $(filter-out $(B)/worker/main.o,$(WORKER_OBJ))
 UNIT := $(foreach p,proto server worker,$(if $(wildcard tests/unit/$(p)/test_*.c),$(B)/unit-$(p)))
 
-.PHONY: all server worker check unit clean help deps lint gen test e2e
+.PHONY: all server worker check unit clean help deps lint gen test e2e webui check-webui
 all: server worker
 
 help: ## this list
@@ -88,6 +88,17 @@ test: ## install, build, run all tests
 	$(MAKE) unit
 	$(MAKE) -j$$(nproc) SAN=address,undefined unit
 	$(MAKE) e2e
+
+# The dashboard is plain files that the coordinator serves; the coordinator builds and runs without them.
+webui: webui/dist/index.html ## the dashboard (needs node and npm)
+webui/node_modules/.package-lock.json: webui/package-lock.json
+	cd webui && npm ci --no-audit --no-fund
+	@touch $@
+webui/dist/index.html: webui/node_modules/.package-lock.json webui/build.mjs $(shell find webui/src -type f)
+	cd webui && node build.mjs
+
+check-webui: webui/node_modules/.package-lock.json ## the dashboard's types
+	cd webui && npx tsc --noEmit
 
 clean: ## remove build/
 	rm -rf build

@@ -16,6 +16,7 @@ struct file_source {
 struct memory_source {
     struct source base;
     const unsigned char *data;
+    void *owned; /* NULL when borrowed */
 };
 
 static int file_read(struct source *s, uint64_t offset, void *out, size_t n, struct err *err)
@@ -70,6 +71,7 @@ static int memory_read(struct source *s, uint64_t offset, void *out, size_t n, s
 
 static void memory_close(struct source *s)
 {
+    free(((struct memory_source *)s)->owned);
     free(s);
 }
 
@@ -78,9 +80,19 @@ int source_open_memory(const void *data, size_t n, struct source **out, struct e
     struct memory_source *m = malloc(sizeof *m);
     if (!m)
         return err_set(err, ERR_NO_MEMORY, "", "no memory");
-    *m = (struct memory_source){{n, memory_read, memory_close}, data};
+    *m = (struct memory_source){{n, memory_read, memory_close}, data, NULL};
     *out = &m->base;
     return 0;
+}
+
+int source_take_memory(void *data, size_t n, struct source **out, struct err *err)
+{
+    int rc = source_open_memory(data, n, out, err);
+    if (rc == 0)
+        ((struct memory_source *)*out)->owned = data;
+    else
+        free(data);
+    return rc;
 }
 
 void source_close(struct source *s)

@@ -17,6 +17,7 @@ struct source {
 
 int source_open_file(const char *path, struct source **out, struct err *err);
 int source_open_memory(const void *data, size_t n, struct source **out, struct err *err); /* borrows data */
+int source_take_memory(void *data, size_t n, struct source **out, struct err *err); /* frees data, even on failure */
 void source_close(struct source *s);                                                     /* NULL is fine */
 
 /* read_at with the check: ERR_CORRUPT "truncated" when the bytes are not all there. where = "byte N". */

@@ -60,32 +60,35 @@ struct search_proposal {
     struct search_cost cost;
 };
 
-struct search;
+struct strategy;
 
-/* `strategy` is the search document's member: {"name": "list|random|exhaustive|evolution|regularized|nsga2", ...}.
- * Refuses unknown members, bad values ("/strategy/population") and limits no architecture of the space can meet. */
+/* `strategy` is the search document's member: {"name": "list|random|exhaustive|evolution|nsga2|regularized", ...}.
+ * Refuses unknown members, bad values ("/population") and limits no architecture of the space can meet. */
 int search_open(const json_t *strategy, const struct search_limits *limits, uint64_t seed,
-                const struct search_space *space, struct search **out, struct err *err);
-void search_close(struct search *s); /* NULL is legal */
+                const struct search_space *space, struct strategy **out, struct err *err);
+void search_close(struct strategy *s); /* NULL is legal */
 
-/* At most `max` new proposals where the strategy allows pieces (list, random, exhaustive); a learning strategy always
- * gives one whole generation, whatever `max`. *n = 0: done (search_done) or waiting for results.
- * ERR_INVALID "no architecture found within constraints after N tries (...)" when nothing at all fits. */
-int search_ask(struct search *s, size_t max, const struct search_proposal **out, size_t *n, struct err *err);
+/* At most `max` new proposals; evolution and nsga2 give one whole generation, whatever `max`. *n = 0: done
+ * (search_done) or waiting for results. ERR_INVALID "no architecture found within constraints after N tries (...)" when
+ * nothing at all fits. After an error the strategy is good for search_close only. */
+int search_ask(struct strategy *s, size_t max, const struct search_proposal **out, size_t *n, struct err *err);
 
 /* One result: fitness (higher is better, accuracy) of proposal `index`, or failed: a failed one is never a parent.
  * A second tell for an index is ignored (exactly once). */
-int search_tell(struct search *s, uint32_t index, int failed, double fitness, struct err *err);
+int search_tell(struct strategy *s, uint32_t index, int failed, double fitness, struct err *err);
 
 /* Replay of one stored proposal, in index order, before the first ask. */
-int search_restore(struct search *s, const struct search_proposal *p, struct err *err);
+int search_restore(struct strategy *s, const struct search_proposal *p, struct err *err);
 
-int search_done(const struct search *s); /* nothing more will be proposed */
-uint32_t search_proposed(const struct search *s);
-double search_expected(const struct search *s);  /* proposals in all, an upper bound; NaN when unknown */
-const char *search_note(const struct search *s); /* why it ended early ("space exhausted ..."), or "" */
+/* 1: ask would give or look for more right now; 0: done, or waiting for results. An ask that found nothing yet in a
+ * long stretch of unfit architectures returns *n = 0 while search_ready stays 1: ask again in the next turn. */
+int search_ready(const struct strategy *s);
+int search_done(const struct strategy *s); /* nothing more will be proposed */
+uint32_t search_proposed(const struct strategy *s);
+double search_expected(const struct strategy *s);  /* proposals in all, an upper bound; NaN when unknown */
+const char *search_note(const struct strategy *s); /* why it ended early ("space exhausted ..."), or "" */
 
 /* The strategy with every default written out, as stored and shown; new reference. */
-json_t *search_document(const struct search *s);
+json_t *search_document(const struct strategy *s);
 
 #endif

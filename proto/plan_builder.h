@@ -1,0 +1,56 @@
+/* plan_builder: the state of one walk through a space. plan_build.c follows the structure (sequences, choices, loops,
+ * modules), plan_layer.c makes the operators of primitive layers. */
+#ifndef PROTO_PLAN_BUILDER_H
+#define PROTO_PLAN_BUILDER_H
+
+#include "proto/space_node.h"
+
+struct tensor { /* a value while the plan is made */
+    int32_t node;
+    struct shape shape;
+    int32_t full; /* channels it has in the largest network: what slices of weights are prefixes of */
+};
+
+struct frame { /* names of one module call; [0] actual values, [1] those of the largest network */
+    struct val slots[2][SPACE_MAX_SLOTS];
+};
+
+struct named_tensor {
+    int name;
+    int64_t index;
+    struct tensor value;
+};
+
+enum { BUILDER_MAX_NAMED = 1024 };
+
+struct plan_builder {
+    const struct space *s;
+    struct arena *arena;
+    const int *choice;
+    unsigned char *active;
+    struct err *err;
+    struct frame *frame;
+    struct tensor cur; /* what `in`, `height`, `width` mean */
+    int nnodes, capacity;
+    struct plan_node *nodes;
+    struct hash128 *keys, *classes;
+    char path[SPACE_MAX_PATH];
+    size_t npath, nparent; /* nparent: length of the path of the enclosing container */
+    struct named_tensor *named;
+    int nnamed, named_base; /* names below named_base belong to callers */
+    int steps, depth, block;
+};
+
+int builder_decide(void *builder, int decision, struct val *out, struct err *err);      /* actual; marks it active */
+int builder_decide_full(void *builder, int decision, struct val *out, struct err *err); /* largest network */
+struct expr_env builder_env(struct plan_builder *b, int full);
+int builder_text(struct plan_builder *b, const struct tmpl *t, char *out, size_t size); /* bytes written, or < 0 */
+
+/* Appends one node; *out becomes its value. params' array is copied. */
+int builder_emit(struct plan_builder *b, const struct layer *l, enum op_kind op, const struct plan_attr *attr,
+                 const struct param *const *params, int nparams, const struct tensor *in, int nin, struct tensor *out);
+
+/* A primitive layer applied to *t. */
+int builder_layer(struct plan_builder *b, const struct layer *l, struct tensor *t);
+
+#endif

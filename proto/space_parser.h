@@ -1,0 +1,36 @@
+/* space_parser: what the two halves of the document parser share: space_parse.c reads the sections, space_layer.c the
+ * layers of a body. */
+#ifndef PROTO_SPACE_PARSER_H
+#define PROTO_SPACE_PARSER_H
+
+#include "proto/space_node.h"
+
+struct space_parser {
+    struct space *s;
+    struct err *err;
+    char at[256]; /* JSON pointer of the value being read */
+    size_t nat;
+    const json_t *defaults;
+    const json_t *module_docs; /* bodies are parsed when they are first called */
+    const char *slots[SPACE_MAX_SLOTS]; /* names in scope in the body being read; later ones hide earlier ones */
+    int nslots, most_slots;
+    int nlayers, depth;
+};
+
+size_t parser_enter(struct space_parser *p, const char *member); /* returns what parser_leave takes */
+size_t parser_enter_index(struct space_parser *p, size_t index);
+void parser_leave(struct space_parser *p, size_t mark);
+int parser_fail(struct space_parser *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+int parser_no_memory(struct space_parser *p);
+const char *parser_where(struct space_parser *p); /* a copy that lives as long as the space; NULL without memory */
+
+struct expr *parser_expr(struct space_parser *p, const json_t *v);
+struct tmpl *parser_tmpl(struct space_parser *p, const json_t *v);
+
+/* A layer (object, text or array) into the arena; NULL with the error set. */
+struct layer *parser_layer(struct space_parser *p, const json_t *v);
+struct layer *parser_body(struct space_parser *p, const json_t *v); /* an array of layers, with a scope of its own */
+struct module *parser_module(struct space_parser *p, const char *name); /* compiled; NULL: error set */
+int parser_tensor(struct space_parser *p, const char *name, size_t len); /* interned number or -1 */
+
+#endif

@@ -1,0 +1,133 @@
+/* Plans of the spaces that ship: costs known from the references, golden texts, sharing in the merged graph. */
+#include "proto/graph.h"
+#include "tests/unit/proto/spaces.h"
+#include "tests/unit/test.h"
+
+#include <stdlib.h>
+
+TEST(plan_macro_known_costs)
+{
+    struct space *s = spaces_open("nas-bench-macro");
+    /* params and FLOPs of the benchmark's own file for these codes */
+    struct cost c = spaces_cost(s, "00000000");
+    CHECK_INT(c.params, 387882);
+    CHECK_INT(c.conv_macs, 7713280);
+    c = spaces_cost(s, "00000001");
+    CHECK_INT(c.params, 791594);
+    CHECK_INT(c.conv_macs, 14115328);
+    c = spaces_cost(s, "22222222");
+    CHECK_INT(c.params, 2932586);
+    space_free(s);
+}
+
+static int cmp_hash(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof(struct hash128));
+}
+
+static int distinct(struct hash128 *h, int n)
+{
+    int count = 0;
+    qsort(h, (size_t)n, sizeof *h, cmp_hash);
+    for (int i = 0; i < n; i++)
+        count += i == 0 || cmp_hash(&h[i - 1], &h[i]) != 0;
+    return count;
+}
+
+/* 3^8 codes, all different plans; identities commute within a stage: 3,969 architectures. */
+TEST(plan_macro_classes)
+{
+    struct space *s = spaces_open("nas-bench-macro");
+    static struct hash128 keys[6561], classes[6561];
+    struct arena a;
+    arena_init(&a, 0);
+    for (int i = 0; i < 6561; i++) {
+        char code[9] = "";
+        int v = i;
+        for (int k = 7; k >= 0; k--, v /= 3)
+            code[k] = (char)('0' + v % 3);
+        struct plan p;
+        spaces_plan(&a, s, code, &p);
+        keys[i] = p.key;
+        classes[i] = p.class_key;
+        arena_clear(&a);
+    }
+    CHECK_INT(distinct(keys, 6561), 6561);
+    CHECK_INT(distinct(classes, 6561), 3969);
+    space_free(s);
+}
+
+TEST(plan_macro_table)
+{
+    FILE *f = spaces_shared("data/tables/nas_bench_macro/nas_bench_macro_c10.csv");
+    struct space *s = spaces_open("nas-bench-macro");
+    char line[256], code[16];
+    int rows = 0;
+    long long params, macs;
+    CHECK(fgets(line, sizeof line, f) != NULL);
+    while (fgets(line, sizeof line, f)) {
+        CHECK_INT(sscanf(line, "%8[0-2],%*f,%*f,%*f,%*f,%*f,%lld,%lld", code, &params, &macs), 3);
+        struct cost c = spaces_cost(s, code);
+        CHECK_INT(c.params, params);
+        CHECK_INT(c.conv_macs, macs);
+        rows++;
+    }
+    CHECK_INT(rows, 6561);
+    fclose(f);
+    space_free(s);
+}
+
+TEST(plan_golden)
+{
+    struct space *s = spaces_open("nas-bench-macro");
+    spaces_golden(s, "00000000", "nas-bench-macro-00000000");
+    spaces_golden(s, "22120012", "nas-bench-macro-22120012");
+    space_free(s);
+    s = spaces_open("cifar-resnet20");
+    spaces_golden(s, "", "cifar-resnet20");
+    space_free(s);
+}
+
+/* Parameters of the published networks: 0.27, 0.46, 0.66, 0.85 M (He et al. 2015, table 6). */
+TEST(plan_resnet_costs)
+{
+    static const struct {
+        const char *name;
+        int params;
+    } rows[] = {{"cifar-resnet20", 269722},
+                {"cifar-resnet32", 464154},
+                {"cifar-resnet44", 658586},
+                {"cifar-resnet56", 853018}};
+    for (int i = 0; i < 4; i++) {
+        struct space *s = spaces_open(rows[i].name);
+        CHECK_INT(space_ndecisions(s), 0);
+        CHECK_INT(spaces_cost(s, "").params, rows[i].params);
+        space_free(s);
+    }
+}
+
+TEST(plan_merge_shares_prefixes)
+{
+    struct space *s = spaces_open("nas-bench-macro");
+    struct arena a;
+    struct plan p[3];
+    const struct plan *all[3] = {&p[0], &p[1], &p[2]};
+    struct graph g;
+    struct err err;
+    arena_init(&a, 0);
+    spaces_plan(&a, s, "22222221", &p[0]);
+    spaces_plan(&a, s, "22222222", &p[1]);
+    spaces_plan(&a, s, "22222221", &p[2]);
+    CHECK(graph_merge(&a, all, 3, &g, &err) == 0);
+    CHECK_INT(g.nplans, 3);
+    CHECK_INT(g.outputs[0], g.outputs[2]);
+    CHECK_INT(g.nodes[g.outputs[0]].uses, 2);
+    /* the last layer (9 nodes with its sum) and the tail (5) differ: 64 shared nodes, twice 14 */
+    CHECK_INT(p[0].nnodes, 78);
+    CHECK_INT(g.nnodes, 64 + 2 * 14);
+    for (int i = 0; i < g.nnodes; i++)
+        for (int k = 0; k < g.nodes[i].node->ninputs; k++)
+            CHECK(g.nodes[i].inputs[k] < i);
+    arena_clear(&a);
+    space_free(s);
+}

@@ -1,0 +1,195 @@
+// client: the only file that talks to the coordinator by request and answer (live.ts holds the event stream, upload.ts
+// the blobs; both use `request`). It adds the bearer token, turns problem+json into Problem, and knows nothing of pages.
+import { signal } from "@preact/signals";
+import type * as T from "./types";
+
+const BASE = "/api/v1";
+const KEY = "subrank.token";
+
+export class Problem extends Error {
+  readonly status: number;
+  readonly type: string;
+  readonly where: string;
+  readonly document: T.Problem;
+  constructor(document: T.Problem) {
+    super(document.detail || document.title || `HTTP ${document.status}`);
+    this.status = document.status;
+    this.type = document.type;
+    this.where = document.where ?? "";
+    this.document = document;
+  }
+}
+
+// A problem found on this side.
+export function localProblem(type: string, detail: string): Problem {
+  return new Problem({ type, title: type, status: 0, detail });
+}
+
+// The token lives as long as the tab. "refused" becomes true when the coordinator no longer takes it.
+export const token = signal<string>(sessionStorage.getItem(KEY) ?? "");
+export const refused = signal(false);
+// Milliseconds of the first failed contact since the last good one; 0 while all is well.
+export const unreachableSince = signal(0);
+
+export function setToken(value: string): void {
+  token.value = value;
+  refused.value = false;
+  if (value) sessionStorage.setItem(KEY, value);
+  else sessionStorage.removeItem(KEY);
+}
+
+async function problemOf(response: Response): Promise<Problem> {
+  const title = response.statusText || `HTTP ${response.status}`;
+  const fallback = { type: "http", status: response.status, title, detail: title };
+  try {
+    const document = (await response.json()) as Partial<T.Problem>;
+    return new Problem({ ...fallback, ...document, status: response.status });
+  } catch {
+    return new Problem(fallback);
+  }
+}
+
+// One exchange. Throws Problem for an answer that is not 2xx (unless its status is in `accept`) and for no answer at all
+// (type "unreachable"); an AbortError passes through.
+export async function request(path: string, init: RequestInit & { accept?: number[]; root?: boolean } = {}): Promise<Response> {
+  const headers = new Headers(init.headers);
+  if (token.value && !headers.has("Authorization")) headers.set("Authorization", `Bearer ${token.value}`);
+  let response: Response;
+  try {
+    response = await fetch((init.root ? "" : BASE) + path, { ...init, headers, cache: "no-store" });
+  } catch (error) {
+    if ((error as Error).name === "AbortError") throw error;
+    if (!unreachableSince.value) unreachableSince.value = Date.now();
+    throw localProblem("unreachable", "The coordinator does not answer.");
+  }
+  unreachableSince.value = 0;
+  if (response.ok || init.accept?.includes(response.status)) return response;
+  const problem = await problemOf(response);
+  if (response.status === 401 && token.value && !new Headers(init.headers).has("Authorization")) refused.value = true;
+  throw problem;
+}
+
+async function json<R>(path: string, init?: RequestInit): Promise<R> {
+  const response = await request(path, init);
+  return response.status === 204 ? (undefined as R) : ((await response.json()) as R);
+}
+
+function get<R>(path: string, signal?: AbortSignal): Promise<R> {
+  return json<R>(path, { signal });
+}
+
+function post<R>(path: string, body?: unknown): Promise<R> {
+  return json<R>(path, {
+    method: "POST",
+    headers: body === undefined ? {} : { "Content-Type": "application/json" },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
+}
+
+export interface Page<R> {
+  items: R[];
+  next: string | null;
+}
+
+export function queryOf(params: Record<string, string | number | null | undefined>): string {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(params)) if (value != null && value !== "") query.set(name, String(value));
+  const text = query.toString();
+  return text ? `?${text}` : "";
+}
+
+// Every item of a list, page after page, up to `most`.
+async function all<R>(path: string, signal?: AbortSignal, most = 5000): Promise<R[]> {
+  const items: R[] = [];
+  let after: string | null = null;
+  do {
+    const joint: string = path.includes("?") ? "&" : "?";
+    const page: Page<R> = await get(path + (after ? `${joint}after=${encodeURIComponent(after)}` : ""), signal);
+    items.push(...page.items);
+    after = page.next;
+  } while (after && items.length < most);
+  return items;
+}
+
+export interface RankingQuery {
+  sort?: string;
+  order?: "asc" | "desc";
+  limit?: number;
+  after?: string;
+  offset?: number;
+  q?: string;
+  class?: string;
+  status?: "scored" | "failed";
+  macs_min?: number;
+  macs_max?: number;
+}
+
+export const api = {
+  // Whose a token is, asked before it is kept.
+  session: (secret: string) => json<T.Session>("/session", { headers: { Authorization: `Bearer ${secret}` } }),
+  version: (s?: AbortSignal) => get<T.Version>("/version", s),
+
+  searches: (s?: AbortSignal) => all<T.Search>("/searches", s),
+  search: (id: number, s?: AbortSignal) => get<T.Search>(`/searches/${id}`, s),
+  createSearch: (body: T.SearchCreate) => post<T.Search>("/searches", body),
+  steerSearch: (id: number, verb: "pause" | "resume" | "cancel") => post<T.Search | undefined>(`/searches/${id}/${verb}`),
+  patchSearch: (id: number, body: T.SearchPatch) =>
+    json<T.Search>(`/searches/${id}`, { method: "PATCH", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) }),
+  deleteSearch: (id: number) => json<void>(`/searches/${id}`, { method: "DELETE" }),
+  ranking: (id: number, query: RankingQuery, s?: AbortSignal) =>
+    get<T.Ranking>(`/searches/${id}/ranking${queryOf({ ...query })}`, s),
+  candidate: (id: number, code: string, s?: AbortSignal) =>
+    get<T.Candidate>(`/searches/${id}/candidates/${encodeURIComponent(code)}`, s),
+  pareto: (id: number, cost: "macs" | "params", s?: AbortSignal) =>
+    get<T.Pareto>(`/searches/${id}/pareto?cost=${cost}`, s),
+  points: (id: number, x: "macs" | "params", s?: AbortSignal) =>
+    get<T.Points>(`/searches/${id}/points?x=${x}&limit=20000`, s),
+  density: (id: number, x: "macs" | "params", s?: AbortSignal) =>
+    get<T.Density>(`/searches/${id}/density?x=${x}&y=accuracy&bins=128`, s),
+  history: (id: number, s?: AbortSignal) => get<T.History>(`/searches/${id}/history`, s),
+  classes: (id: number, s?: AbortSignal) => all<T.Class>(`/searches/${id}/classes`, s, 20000),
+  correlation: (id: number, s?: AbortSignal) => get<T.Correlation>(`/searches/${id}/correlation`, s),
+  putTruth: (id: number, csv: string) =>
+    json<T.TruthAnswer>(`/searches/${id}/truth`, { method: "PUT", headers: { "Content-Type": "text/csv" }, body: csv }),
+
+  spaces: (s?: AbortSignal) => all<T.Space>("/spaces", s),
+  space: (id: number, s?: AbortSignal) => get<T.Space>(`/spaces/${id}`, s),
+  createSpace: (name: string, document: unknown) => post<T.Space>("/spaces", { name, document }),
+  plan: (space: number, code: string) => post<T.Plan>(`/spaces/${space}/plan`, { code }),
+  checkpoints: (s?: AbortSignal) => all<T.Checkpoint>("/checkpoints", s),
+  checkpoint: (id: number, s?: AbortSignal) => get<T.Checkpoint>(`/checkpoints/${id}`, s),
+  createCheckpoint: (body: { name: string; blob: string; space: number; rename?: Record<string, string> }) =>
+    post<T.Checkpoint>("/checkpoints", body),
+  datasets: (s?: AbortSignal) => all<T.Dataset>("/datasets", s),
+  dataset: (id: number, s?: AbortSignal) => get<T.Dataset>(`/datasets/${id}`, s),
+  createDataset: (body: T.DatasetCreate) => post<T.Dataset>("/datasets", body),
+
+  workers: (s?: AbortSignal) => all<T.Worker>("/workers", s),
+  revokeWorker: (id: number) => post<T.Worker>(`/workers/${id}/revoke`),
+  audit: (s?: AbortSignal) => get<T.AuditList>("/audit?limit=100", s),
+  health: async (s?: AbortSignal): Promise<T.Health> => (await request("/healthz", { signal: s, root: true })).json(),
+  metrics: async (s?: AbortSignal): Promise<string> => (await request("/metrics", { signal: s, root: true })).text(),
+  tokens: (s?: AbortSignal) => all<T.Token>("/tokens", s),
+  createToken: (role: T.TokenCreate["role"], name: string) => post<T.Token>("/tokens", { role, name }),
+  deleteToken: (id: number) => json<void>(`/tokens/${id}`, { method: "DELETE" }),
+};
+
+// Fetches with the token and hands the bytes to the browser as a file: a plain link could not carry the token.
+export async function download(path: string, name: string): Promise<void> {
+  let response = await request(path);
+  // 202: a worker has to make it first.
+  while (response.status === 202) {
+    const wait = Number(response.headers.get("Retry-After") ?? 2);
+    await new Promise((resolve) => setTimeout(resolve, 1000 * Math.min(30, Math.max(1, wait))));
+    response = await request(path);
+  }
+  saveBlob(await response.blob(), name);
+}
+
+export function saveBlob(blob: Blob, name: string): void {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}

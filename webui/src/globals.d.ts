@@ -1,0 +1,2 @@
+declare const HASHER_URL: string;
+declare module "*.css";

@@ -1,0 +1,131 @@
+// candidate: one architecture of a search, beside the page: how it scored, what it is made of, its weights to take away.
+import { api, download } from "../../api/client";
+import type { Candidate, Plan, Search } from "../../api/types";
+import { bytes, count, dateTime, fixed, percent, si } from "../../format";
+import { Button, Copy, Dialog, Failure, Loading } from "../../parts/basics";
+import { setQuery } from "../../router";
+import { useAction, useResource } from "../../state/use";
+
+function Facts({ c }: { c: Candidate }) {
+  const rows: [string, preact.ComponentChildren][] = [
+    ["Accuracy", c.accuracy != null ? <strong>{percent(c.accuracy)}</strong> : c.status],
+    ["95 % interval", c.ci ? `${percent(c.ci[0])} to ${percent(c.ci[1])}` : "–"],
+    ["Correct", c.n_images ? `${count(c.n_correct)} of ${count(c.n_images)} images` : "–"],
+    ["Top-5", c.accuracy5 != null ? percent(c.accuracy5) : "–"],
+    ["Mean loss", fixed(c.loss, 4)],
+    ["Rank", c.rank ?? "–"],
+    ["Known accuracy", c.truth != null ? percent(c.truth > 1 ? c.truth / 100 : c.truth) : undefined],
+    ["MACs", si(c.macs)],
+    ["Parameters", si(c.params)],
+    ["Class", c.class && <button type="button" class="link code" onClick={() => setQuery({ class: c.class, code: null })}>{c.class.slice(0, 16)}</button>],
+    ["Generation", c.generation],
+    ["Scored", c.scored_at ? `${dateTime(c.scored_at)} by worker ${c.worker ?? "?"}` : "–"],
+    ["Backend", c.backend && `${c.backend}${c.build ? `, build ${c.build}` : ""}`],
+    ["Statistics digest", c.stats_digest && <code>{c.stats_digest}</code>],
+  ];
+  return (
+    <dl class="facts">
+      {rows
+        .filter(([, value]) => value !== undefined && value !== null && value !== "")
+        .map(([name, value]) => (
+          <>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </>
+        ))}
+    </dl>
+  );
+}
+
+function Network({ plan }: { plan: Plan }) {
+  const most = Math.max(1, ...plan.ops.map((o) => o.macs ?? 0));
+  const active = Object.entries(plan.active ?? {});
+  return (
+    <>
+      {active.length > 0 && (
+        <>
+          <h3>Choices</h3>
+          <dl class="choices">
+            {active.map(([decision, option]) => (
+              <div>
+                <dt>{decision}</dt>
+                <dd>{String(option)}</dd>
+              </div>
+            ))}
+          </dl>
+        </>
+      )}
+      <h3>
+        {plan.ops.length} operations{plan.activation_bytes ? <span class="muted">, activations {bytes(plan.activation_bytes)} an image</span> : ""}
+      </h3>
+      <div class="twin tall" tabIndex={0}>
+        <table class="plain ops">
+          <thead>
+            <tr>
+              <th scope="col">Operation</th>
+              <th scope="col">Where</th>
+              <th scope="col" class="num">
+                Output
+              </th>
+              <th scope="col" class="num">
+                MACs
+              </th>
+              <th scope="col" class="num">
+                Params
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {plan.ops.map((o) => (
+              <tr>
+                <td>{o.op}</td>
+                <td>
+                  <code>{o.path ?? ""}</code>
+                </td>
+                <td class="num">{o.out.join(" × ")}</td>
+                <td class="num share">
+                  <span class="share-bar" style={{ width: `${(100 * (o.macs ?? 0)) / most}%` }} />
+                  <span>{o.macs ? si(o.macs) : "–"}</span>
+                </td>
+                <td class="num">{o.params ? si(o.params) : "–"}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </>
+  );
+}
+
+export function CandidatePanel({ search, code, onClose }: { search: Search; code: string; onClose: () => void }) {
+  const candidate = useResource(`candidate/${search.id}/${code}`, (s) => api.candidate(search.id, code, s));
+  const plan = useResource(`plan/${search.space}/${code}`, () => api.plan(search.space, code));
+  const name = `search-${search.id}-${code.slice(0, 40).replace(/[^\w.-]+/g, "_")}`;
+  const weights = useAction(() => download(`/searches/${search.id}/candidates/${encodeURIComponent(code)}/weights.safetensors`, `${name}.safetensors`));
+  const json = useAction(() => download(`/searches/${search.id}/candidates/${encodeURIComponent(code)}`, `${name}.json`));
+  return (
+    <Dialog side title="Architecture" onClose={onClose}>
+      <div class="code-line">
+        <code class="code-full">{code}</code>
+        <Copy text={code} />
+      </div>
+      {candidate.value ? (
+        <Facts c={candidate.value} />
+      ) : candidate.error ? (
+        <Failure problem={candidate.error} retry={candidate.reload} />
+      ) : (
+        <Loading what="its scores" />
+      )}
+      <div class="actions">
+        <Button small busy={weights.busy} onClick={() => void weights.run()} disabled={candidate.value?.status !== "scored"}>
+          {weights.busy ? "A worker prepares the weights …" : "Weights (.safetensors)"}
+        </Button>
+        <Button small busy={json.busy} onClick={() => void json.run()}>
+          JSON
+        </Button>
+      </div>
+      {(weights.error ?? json.error) && <Failure problem={(weights.error ?? json.error)!} />}
+      {plan.value ? <Network plan={plan.value} /> : plan.error ? <Failure problem={plan.error} what="Its plan" /> : <Loading what="its plan" />}
+    </Dialog>
+  );
+}

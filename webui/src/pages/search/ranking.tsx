@@ -1,0 +1,322 @@
+// ranking: the table of a search: sorted and filtered by the coordinator, loaded row by row as it is looked at, and
+// refreshed in place while scores come in. Isomorphic architectures can be grouped.
+import { useState } from "preact/hooks";
+import { api } from "../../api/client";
+import type { Candidate, Class, Search } from "../../api/types";
+import { ago, count, dateTime, fixed, parseSi, percent, plural, si } from "../../format";
+import { Button, Empty, Failure, Loading } from "../../parts/basics";
+import { Check } from "../../parts/form";
+import { type Axis, axisOf, Interval } from "../../parts/interval";
+import { type Column, VirtualTable } from "../../parts/virtual";
+import { route, setQuery } from "../../router";
+import { useRows } from "../../state/rows";
+import { useNow, useResource } from "../../state/use";
+
+type Optional = "interval" | "accuracy5" | "loss" | "macs" | "params" | "images" | "generation" | "class" | "worker" | "scored";
+const optional: Record<Optional, string> = {
+  interval: "95 % interval",
+  accuracy5: "Top-5 accuracy",
+  loss: "Loss",
+  macs: "MACs",
+  params: "Parameters",
+  images: "Images",
+  generation: "Generation",
+  class: "Class",
+  worker: "Worker",
+  scored: "Scored",
+};
+const usual: Optional[] = ["interval", "loss", "macs", "params", "worker", "scored"];
+
+interface Context {
+  axis: Axis;
+  band: [number, number] | null;
+  tied: (index: number) => boolean;
+  now: number;
+}
+
+function asPair(ci: number[] | null | undefined): [number, number] | null {
+  return ci && ci.length === 2 ? [ci[0], ci[1]] : null;
+}
+
+function columnsOf(shown: Set<Optional>, c: Context): Column<Candidate>[] {
+  const faults = (r: Candidate) => r.status === "failed";
+  const all: (Column<Candidate> & { when?: Optional })[] = [
+    {
+      id: "rank",
+      head: "Rank",
+      name: "rank",
+      width: "72px",
+      numeric: true,
+      cell: (r, i) => (r.rank == null ? "–" : <span title={c.tied(i) ? "Tied with its neighbour" : undefined}>{count(r.rank)}{c.tied(i) ? <span class="tie">=</span> : ""}</span>),
+    },
+    { id: "code", head: "Architecture", name: "architecture code", width: "minmax(160px, 2fr)", sort: "code", cell: (r) => <code class="ellipsis" title={r.code}>{r.code}</code> },
+    {
+      id: "accuracy",
+      head: "Accuracy",
+      name: "accuracy",
+      width: "100px",
+      sort: "accuracy",
+      numeric: true,
+      cell: (r) => (faults(r) ? <span class="bad" title={r.error?.detail}>failed</span> : <strong>{percent(r.accuracy)}</strong>),
+    },
+    {
+      id: "interval",
+      when: "interval",
+      head: `${percent(c.axis.lo, 0)} to ${percent(c.axis.hi, 0)}`,
+      name: "95 % interval; the pale band is that of the best",
+      width: "minmax(120px, 1.4fr)",
+      cell: (r) => {
+        const ci = asPair(r.ci);
+        if (r.accuracy == null) return <span class="ellipsis muted" title={r.error?.detail}>{r.error?.detail ?? ""}</span>;
+        return (
+          <span class="interval-cell" title={ci ? `95 %: ${percent(ci[0])} to ${percent(ci[1])}` : undefined}>
+            <Interval value={r.accuracy} ci={ci} band={c.band} axis={c.axis} />
+            {ci && <span class="sr">{`from ${percent(ci[0])} to ${percent(ci[1])}`}</span>}
+          </span>
+        );
+      },
+    },
+    { id: "accuracy5", when: "accuracy5", head: "Top-5", name: "top-5 accuracy", width: "84px", sort: "accuracy5", numeric: true, cell: (r) => percent(r.accuracy5) },
+    { id: "loss", when: "loss", head: "Loss", name: "mean loss", width: "80px", sort: "loss", numeric: true, cell: (r) => fixed(r.loss) },
+    { id: "macs", when: "macs", head: "MACs", name: "multiply-accumulates", width: "84px", sort: "macs", numeric: true, cell: (r) => si(r.macs) },
+    { id: "params", when: "params", head: "Params", name: "parameters", width: "84px", sort: "params", numeric: true, cell: (r) => si(r.params) },
+    {
+      id: "images",
+      when: "images",
+      head: "Correct",
+      name: "correct of images",
+      width: "128px",
+      numeric: true,
+      cell: (r) => (r.n_images ? `${count(r.n_correct)} / ${count(r.n_images)}` : "–"),
+    },
+    { id: "generation", when: "generation", head: "Gen.", name: "generation", width: "64px", sort: "generation", numeric: true, cell: (r) => r.generation ?? "–" },
+    {
+      id: "class",
+      when: "class",
+      head: "Class",
+      name: "class of isomorphic architectures",
+      width: "104px",
+      sort: "class",
+      cell: (r) =>
+        r.class ? (
+          <button type="button" class="link code" title="Show only this class" onClick={(e) => (e.stopPropagation(), setQuery({ class: r.class }))}>
+            {r.class.slice(0, 8)}
+          </button>
+        ) : (
+          "–"
+        ),
+    },
+    { id: "worker", when: "worker", head: "Worker", name: "worker that scored it", width: "72px", numeric: true, cell: (r) => r.worker ?? "–" },
+    {
+      id: "scored",
+      when: "scored",
+      head: "Scored",
+      name: "when it was scored",
+      width: "104px",
+      sort: "scored_at",
+      numeric: true,
+      cell: (r) => <span class="muted" title={dateTime(r.scored_at)}>{ago(r.scored_at, c.now)}</span>,
+    },
+  ];
+  return all.filter((column) => !column.when || shown.has(column.when));
+}
+
+function ColumnChooser({ shown }: { shown: Set<Optional> }) {
+  const toggle = (name: Optional, on: boolean) => {
+    const next = (Object.keys(optional) as Optional[]).filter((o) => (o === name ? on : shown.has(o)));
+    setQuery({ columns: next.join() === usual.join() ? null : next.join(".") || "none" });
+  };
+  return (
+    <details class="menu">
+      <summary class="button plain small">Columns</summary>
+      <div class="menu-body">
+        {(Object.keys(optional) as Optional[]).map((name) => (
+          <Check label={optional[name]} checked={shown.has(name)} onChange={(on) => toggle(name, on)} />
+        ))}
+      </div>
+    </details>
+  );
+}
+
+function MacsLimit() {
+  const given = route.value.query.get("macs_max") ?? "";
+  const [text, setText] = useState(given && si(Number(given)));
+  const value = parseSi(text);
+  return (
+    <input
+      type="text"
+      class={Number.isNaN(value) ? "short invalid" : "short"}
+      placeholder="MACs at most"
+      aria-label="MACs at most, for example 300M"
+      aria-invalid={Number.isNaN(value)}
+      value={text}
+      onInput={(e) => {
+        setText(e.currentTarget.value);
+        const v = parseSi(e.currentTarget.value);
+        if (!Number.isNaN(v)) setQuery({ macs_max: v ?? null });
+      }}
+    />
+  );
+}
+
+function Filters({ grouped, shown }: { grouped: boolean; shown: Set<Optional> }) {
+  const { query } = route.value;
+  const filtered = query.get("class");
+  return (
+    <div class="filters">
+      <h2 id="ranking-title">Ranking</h2>
+      <span class="grow" />
+      {!grouped && (
+        <>
+          <input
+            type="search"
+            class="mono"
+            placeholder="Code begins with"
+            aria-label="Code begins with"
+            value={query.get("q") ?? ""}
+            onInput={(e) => setQuery({ q: e.currentTarget.value })}
+          />
+          <MacsLimit />
+        </>
+      )}
+      {filtered && (
+        <Button small onClick={() => setQuery({ class: null })} aria-label={`Class ${filtered.slice(0, 8)} only; show all`}>
+          class <code>{filtered.slice(0, 8)}</code> ✕
+        </Button>
+      )}
+      <Check label="Group isomorphic" checked={grouped} onChange={(on) => setQuery({ group: on ? "class" : null, class: null })} />
+      {!grouped && <ColumnChooser shown={shown} />}
+    </div>
+  );
+}
+
+function Flat({ search, shown }: { search: Search; shown: Set<Optional> }) {
+  const { query } = route.value;
+  const now = useNow(10_000);
+  const sort = query.get("sort") ?? "accuracy";
+  const order = query.get("order") === "asc" ? "asc" : query.get("order") === "desc" ? "desc" : sort === "accuracy" || sort === "accuracy5" || sort === "scored_at" ? "desc" : "asc";
+  const filter = {
+    q: query.get("q") ?? undefined,
+    class: query.get("class") ?? undefined,
+    macs_max: query.get("macs_max") ? Number(query.get("macs_max")) : undefined,
+  };
+  const key = JSON.stringify([search.id, sort, order, filter]);
+  const rows = useRows<Candidate>(
+    key,
+    (offset, limit, signal) => api.ranking(search.id, { sort, order, offset, limit, ...filter }, signal),
+    (searches) => searches.has(search.id),
+  );
+  if (rows.total === undefined) return rows.error ? <Failure problem={rows.error} retry={rows.reload} /> : <Loading what="the ranking" />;
+  if (rows.total === 0) {
+    const filtering = Object.values(filter).some((v) => v != null);
+    return filtering ? (
+      <Empty title="No architecture matches the filter">
+        <Button onClick={() => setQuery({ q: null, class: null, macs_max: null })}>Clear the filter</Button>
+      </Empty>
+    ) : (
+      <Empty title="Nothing is scored yet">
+        <p>
+          The first rows appear here by themselves. If nothing happens for a while, look whether a <a href="/workers">worker</a> has joined.
+        </p>
+      </Empty>
+    );
+  }
+  const loaded = rows.loaded();
+  const best = asPair(search.best?.ci);
+  const context: Context = {
+    now,
+    band: best,
+    axis: axisOf([...loaded.flatMap((r) => r.ci ?? [r.accuracy]), ...(best ?? [])]),
+    tied: (i) => {
+      const rank = rows.row(i)?.rank;
+      return rank != null && (rows.row(i - 1)?.rank === rank || rows.row(i + 1)?.rank === rank);
+    },
+  };
+  return (
+    <>
+      {rows.error && rows.error.type !== "unreachable" && <Failure problem={rows.error} retry={rows.reload} />}
+      <VirtualTable<Candidate>
+        label="ranking"
+        columns={columnsOf(shown, context)}
+        total={rows.total}
+        row={rows.row}
+        keyOf={(r) => r.code}
+        sort={sort}
+        order={order}
+        onSort={(s) => setQuery({ sort: s === "accuracy" ? null : s, order: s === sort ? (order === "asc" ? "desc" : "asc") : null })}
+        onView={rows.view}
+        selected={query.get("code") ?? undefined}
+        onOpen={(r) => setQuery({ code: r.code }, true)}
+        resetKey={key}
+      />
+      <p class="note">
+        {plural(rows.total, "architecture")}. Equal ranks are exact ties (<span class="tie">=</span>); a row whose interval reaches the pale band
+        cannot be told from the best by this many images.
+      </p>
+    </>
+  );
+}
+
+function groupColumns(axis: Axis): Column<Class>[] {
+  return [
+    { id: "rank", head: "#", name: "place by mean accuracy", width: "72px", numeric: true, cell: (_r, i) => count(i + 1) },
+    { id: "class", head: "Class", name: "class", width: "110px", cell: (r) => <code>{r.class.slice(0, 8)}</code> },
+    { id: "n", head: "Codes", name: "isomorphic codes", width: "70px", numeric: true, cell: (r) => count(r.n) },
+    { id: "mean", head: "Mean", name: "mean accuracy", width: "90px", numeric: true, cell: (r) => <strong>{percent(r.mean)}</strong> },
+    {
+      id: "range",
+      head: `${percent(axis.lo, 0)} to ${percent(axis.hi, 0)}`,
+      name: "from the worst to the best code of the class",
+      width: "minmax(120px, 1.4fr)",
+      cell: (r) => (r.mean == null ? "–" : <Interval value={r.mean} ci={r.min != null && r.max != null ? [r.min, r.max] : null} axis={axis} />),
+    },
+    {
+      id: "spread",
+      head: "Spread",
+      name: "difference between the best and the worst code of the class",
+      width: "90px",
+      numeric: true,
+      cell: (r) => (r.n > 1 && r.max != null && r.min != null ? percent(r.max - r.min) : "–"),
+    },
+    { id: "codes", head: "Architectures", name: "codes", width: "minmax(180px, 2fr)", cell: (r) => <code class="ellipsis">{r.codes.join("  ")}</code> },
+  ];
+}
+
+function Grouped({ search }: { search: Search }) {
+  const classes = useResource(`classes/${search.id}`, (s) => api.classes(search.id, s), { when: (c) => c.searches.has(search.id), everyMs: 3000 });
+  if (!classes.value) return classes.error ? <Failure problem={classes.error} retry={classes.reload} /> : <Loading what="the classes" />;
+  const groups = [...classes.value].sort((a, b) => (b.mean ?? -1) - (a.mean ?? -1));
+  const several = groups.filter((g) => g.n > 1);
+  const widest = several.reduce((m, g) => Math.max(m, (g.max ?? 0) - (g.min ?? 0)), 0);
+  if (!groups.length) return <Empty title="Nothing is scored yet" />;
+  return (
+    <>
+      <VirtualTable<Class>
+        label="classes"
+        columns={groupColumns(axisOf(groups.flatMap((g) => [g.min, g.max])))}
+        total={groups.length}
+        row={(i) => groups[i]}
+        keyOf={(g) => g.class}
+        onOpen={(g) => setQuery({ group: null, class: g.class }, true)}
+        resetKey="classes"
+      />
+      <p class="note">
+        {plural(groups.length, "class", "classes")} of isomorphic architectures; {count(several.length)} with several codes. Codes of one class are the
+        same network with other shared weights, so their spread (at most {percent(widest)}) is noise of the supernet, not of the architectures.
+      </p>
+    </>
+  );
+}
+
+export function Ranking({ search }: { search: Search }) {
+  const { query } = route.value;
+  const grouped = query.get("group") === "class";
+  const chosen = query.get("columns");
+  const shown = new Set<Optional>(chosen === null ? usual : (chosen.split(".") as Optional[]));
+  return (
+    <section class="panel flush ranking" aria-labelledby="ranking-title">
+      <Filters grouped={grouped} shown={shown} />
+      {grouped ? <Grouped search={search} /> : <Flat search={search} shown={shown} />}
+    </section>
+  );
+}

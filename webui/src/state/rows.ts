@@ -1,0 +1,121 @@
+// rows: a long list of which only the parts looked at are loaded. Rows stay on the screen while newer ones are fetched,
+// so that a live table changes without blinking.
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { listen } from "../api/live";
+import type { Problem } from "../api/client";
+import { asProblem } from "./use";
+
+const PAGE = 100;
+const KEEP = 40; // pages held in memory
+
+export interface Rows<R> {
+  total: number | undefined;
+  row: (index: number) => R | undefined;
+  view: (first: number, last: number) => void;
+  loaded: () => R[];
+  error: Problem | undefined;
+  reload: () => void;
+}
+
+interface Store<R> {
+  pages: Map<number, { items: R[]; stale: boolean }>;
+  busy: Set<number>;
+  stop: AbortController;
+  first: number;
+  last: number;
+}
+
+function fresh<R>(): Store<R> {
+  return { pages: new Map(), busy: new Set(), stop: new AbortController(), first: 0, last: 0 };
+}
+
+export function useRows<R>(
+  key: string,
+  fetchPage: (offset: number, limit: number, signal: AbortSignal) => Promise<{ items: R[]; total: number }>,
+  concerns: (searches: Set<number>) => boolean,
+  everyMs = 1000,
+): Rows<R> {
+  const store = useRef<Store<R>>(fresh());
+  const [state, setState] = useState<{ key: string; total?: number; error?: Problem; turn: number }>({ key, turn: 0 });
+  const latest = useRef({ fetchPage, concerns });
+  latest.current = { fetchPage, concerns };
+
+  const ask = useCallback(
+    (page: number) => {
+      const s = store.current;
+      if (s.busy.has(page)) return;
+      s.busy.add(page);
+      latest.current
+        .fetchPage(page * PAGE, PAGE, s.stop.signal)
+        .then(
+          ({ items, total }) => {
+            if (s.stop.signal.aborted) return;
+            s.pages.delete(page); // to the end of the order: the oldest are dropped first
+            s.pages.set(page, { items, stale: false });
+            for (const old of s.pages.keys()) if (s.pages.size > KEEP) s.pages.delete(old);
+            setState((was) => ({ key, total, turn: was.turn + 1 }));
+          },
+          (error) => {
+            if (s.stop.signal.aborted) return;
+            setState((was) => ({ key, total: was.key === key ? was.total : undefined, error: asProblem(error), turn: was.turn + 1 }));
+          },
+        )
+        .finally(() => s.busy.delete(page));
+    },
+    [key],
+  );
+
+  const fill = useCallback(() => {
+    const s = store.current;
+    for (let p = Math.floor(s.first / PAGE); p <= Math.floor(s.last / PAGE); p++) {
+      const page = s.pages.get(p);
+      if (!page || page.stale) ask(p);
+    }
+  }, [ask]);
+
+  const reload = useCallback(() => {
+    for (const page of store.current.pages.values()) page.stale = true;
+    fill();
+  }, [fill]);
+
+  useEffect(() => {
+    store.current = fresh();
+    fill();
+    const mine = store.current;
+    return () => mine.stop.abort();
+  }, [fill]);
+
+  useEffect(() => {
+    let timer = 0;
+    let last = 0;
+    const off = listen((change) => {
+      if (timer || !(change.missed || latest.current.concerns(change.searches))) return;
+      timer = window.setTimeout(
+        () => {
+          timer = 0;
+          last = Date.now();
+          reload();
+        },
+        Math.max(0, last + everyMs - Date.now()),
+      );
+    });
+    return () => {
+      off();
+      clearTimeout(timer);
+    };
+  }, [reload, everyMs]);
+
+  const current = state.key === key;
+  return {
+    total: current ? state.total : undefined,
+    error: current ? state.error : undefined,
+    row: (i) => (current ? store.current.pages.get(Math.floor(i / PAGE))?.items[i % PAGE] : undefined),
+    loaded: () => (current ? [...store.current.pages.values()].flatMap((p) => p.items) : []),
+    view: (first, last) => {
+      store.current.first = first;
+      store.current.last = last;
+      fill();
+    },
+    reload,
+  };
+}
