@@ -16,6 +16,11 @@ export function si(value: number | null | undefined, unit = ""): string {
   return suffix ? `${v.toFixed(digits)} ${suffix}` : v.toFixed(digits);
 }
 
+// The same on an axis, where trailing zeros only take room: "20 M".
+export function siAxis(value: number): string {
+  return si(value).replace(/(\.\d*?)0+(?=\D|$)/, "$1").replace(/\.(?=\D|$)/, "");
+}
+
 // "300M", "1.5 k", "2e6" -> a number; undefined for an empty text, NaN for one that is no number.
 export function parseSi(text: string): number | undefined {
   const t = text.trim().replace(/[\s_,]/g, "");

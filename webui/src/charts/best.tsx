@@ -2,8 +2,15 @@
 import type uPlot from "uplot";
 import { useMemo } from "preact/hooks";
 import type { History } from "../api/types";
-import { duration, percent, si } from "../format";
+import { percent, siAxis } from "../format";
 import { axis, Plot } from "./plot";
+
+// Seconds on an axis.
+function short(s: number): string {
+  if (s < 120) return `${+s.toFixed(1)} s`;
+  if (s < 7200) return `${+(s / 60).toFixed(1)} min`;
+  return `${+(s / 3600).toFixed(1)} h`;
+}
 
 export type Over = "evaluations" | "time";
 
@@ -51,7 +58,7 @@ export function BestSoFar(props: { items: History["items"]; scored: number; star
           },
         ],
         axes: [
-          over === "evaluations" ? axis(ink, "Architectures scored", (v) => si(v)) : axis(ink, "Since the start", (v) => duration(v)),
+          over === "evaluations" ? axis(ink, "Architectures scored", siAxis, { size: 36 }) : axis(ink, "Since the start", short, { size: 36 }),
           axis(ink, "Best accuracy", (v) => `${+(100 * v).toFixed(2)} %`, { size: 62 }),
         ],
       })}

@@ -3,7 +3,7 @@
 import type uPlot from "uplot";
 import { useMemo, useRef } from "preact/hooks";
 import type { Candidate, Density, Points } from "../api/types";
-import { percent, si } from "../format";
+import { percent, si, siAxis } from "../format";
 import { axis, type Ink, Plot } from "./plot";
 
 interface Props {
@@ -36,23 +36,23 @@ function dot(ctx: CanvasRenderingContext2D, x: number, y: number, r: number): vo
 
 function drawPoints(u: uPlot, s: Sorted, ink: Ink): void {
   const { ctx } = u;
-  const many = s.x.length > 3000;
-  const r = (many ? 1.6 : 2.6) * devicePixelRatio;
+  const n = s.x.length;
+  const many = n > 4000;
+  const r = (many ? 1.5 : n > 1000 ? 2 : 2.8) * devicePixelRatio;
   ctx.fillStyle = ink.accent;
-  ctx.globalAlpha = many ? 0.3 : s.x.length > 400 ? 0.45 : 0.6;
-  ctx.beginPath();
-  for (let i = 0; i < s.x.length; i++) {
+  ctx.globalAlpha = n > 1000 ? 0.35 : n > 300 ? 0.5 : 0.65;
+  for (let i = 0; i < n; i++) {
     const x = u.valToPos(s.x[i], "x", true);
     const y = u.valToPos(s.y[i], "y", true);
-    if (many) ctx.rect(x - r, y - r, 2 * r, 2 * r);
-    else {
-      // One path per dot: in a single path overlapping dots would not darken.
-      ctx.beginPath();
-      dot(ctx, x, y, r);
-      ctx.fill();
+    if (many) {
+      ctx.fillRect(x - r, y - r, 2 * r, 2 * r);
+      continue;
     }
+    // One path per dot: in a single path overlapping dots would not darken.
+    ctx.beginPath();
+    dot(ctx, x, y, r);
+    ctx.fill();
   }
-  if (many) ctx.fill();
   ctx.globalAlpha = 1;
 }
 
@@ -197,7 +197,7 @@ export function Scatter(props: Props) {
         },
         series: [{}, { paths: () => null, points: { show: false } }],
         axes: [
-          axis(ink, props.xLabel, (v) => si(v)),
+          axis(ink, props.xLabel, siAxis, { size: 36 }),
           axis(ink, "Accuracy", (v) => `${+(100 * v).toFixed(2)} %`, { size: 62 }),
         ],
         plugins: [follow(() => latest.current)],

@@ -90,7 +90,7 @@ function Join() {
       </p>
       <CodeBlock
         label="On the new machine"
-        text={`(umask 077; echo '${shown}' > join.token)\nsubrank-worker --coordinator ${location.origin} --join-token-file join.token`}
+        text={`(umask 077; echo '${shown}' > join.token)\nsubrank-worker --server ${location.origin} --join-token-file join.token`}
       />
       {mayAdmin.value ? (
         <div class="actions">

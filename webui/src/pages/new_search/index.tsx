@@ -11,7 +11,7 @@ import { maySubmit } from "../../state/session";
 import { tell } from "../../state/toast";
 import { useAction, useResource } from "../../state/use";
 import { curlOf } from "./curl";
-import { type Average, documentOf, type Form, formOf, initial, pointers, proposals, type StrategyName } from "./model";
+import { type Average, documentOf, type Form, formOf, initial, pointers, proposals, settingKey, settings, type StrategyName } from "./model";
 
 interface Library {
   spaces: Space[];
@@ -27,6 +27,8 @@ interface Part {
 
 const strategies: { value: StrategyName; label: string; about: string }[] = [
   { value: "evolution", label: "Evolution", about: "Generations of mutations and crossovers of the best so far" },
+  { value: "nsga2", label: "NSGA-II", about: "Evolves a whole front of accuracy against cost" },
+  { value: "regularized", label: "Regularized", about: "Evolution by ageing: the oldest die, not the worst" },
   { value: "random", label: "Random", about: "A uniform sample of the space" },
   { value: "exhaustive", label: "Exhaustive", about: "Every architecture, once; for small spaces" },
   { value: "list", label: "List", about: "The codes you give" },
@@ -85,26 +87,24 @@ function Inputs({ form, set, library }: Part & { library: Library }) {
 }
 
 function StrategyPart({ form, set }: Part) {
-  const field = (name: keyof Form & string, label: string, hint?: string) => (
-    <Text label={label} at={`/strategy/${name}`} value={form[name] as string} inputMode="decimal" hint={hint} onChange={(v) => set({ [name]: v })} />
-  );
+  const change = (name: string) => (v: string) => set({ settings: { ...form.settings, [settingKey(form.strategy, name)]: v } });
   return (
     <section class="panel">
       <h2>How to search</h2>
       <Cards legend="Strategy" value={form.strategy} options={strategies} onChange={(strategy) => set({ strategy })} />
       <div class="form-grid three">
-        {form.strategy === "evolution" && (
-          <>
-            {field("population", "Population")}
-            {field("generations", "Generations")}
-            {field("parents", "Parents kept")}
-            {field("mutations", "Mutations", "children of each generation")}
-            {field("crossovers", "Crossovers", "children of each generation")}
-            {field("mutation_probability", "Mutation probability", "for each decision")}
-          </>
-        )}
-        {form.strategy === "random" && field("count", "Architectures")}
-        {form.strategy === "exhaustive" && field("limit", "At most", "empty: all of them")}
+        {settings[form.strategy].map((one) => {
+          const common = {
+            key: settingKey(form.strategy, one.name),
+            label: one.label,
+            at: `/strategy/${one.name}`,
+            hint: one.hint,
+            value: form.settings[settingKey(form.strategy, one.name)],
+            onChange: change(one.name),
+          };
+          if (one.choices) return <Select {...common} options={one.choices.map((c) => ({ value: c, label: c }))} />;
+          return <Text {...common} inputMode="decimal" />;
+        })}
         {form.strategy === "list" && (
           <Text
             label="Codes"
@@ -117,7 +117,7 @@ function StrategyPart({ form, set }: Part) {
             hint="one architecture code on each line"
           />
         )}
-        {form.strategy !== "exhaustive" && (
+        {form.strategy !== "exhaustive" && form.strategy !== "list" && (
           <Text label="Seed" at="/seed" value={form.seed} inputMode="numeric" onChange={(seed) => set({ seed })} hint="the same seed proposes the same" />
         )}
       </div>
@@ -223,7 +223,7 @@ function EvaluationPart({ form, set, dataset }: Part & { dataset?: Dataset }) {
           value={form.images}
           inputMode="numeric"
           onChange={(v) => set({ images: v })}
-          hint={images > 0 ? `intervals up to ± ${percent(0.98 / Math.sqrt(images), 1)} wide` : undefined}
+          hint={images > 0 ? `95 % intervals of ± ${percent(0.98 / Math.sqrt(images), 1)} or less` : undefined}
         />
         <Text label="Images in a batch" at="/evaluation/batch_size" value={form.eval_batch} inputMode="numeric" onChange={(v) => set({ eval_batch: v })} />
         <Text label="First image" at="/evaluation/first" value={form.eval_first} inputMode="numeric" onChange={(v) => set({ eval_first: v })} />

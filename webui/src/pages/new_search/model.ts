@@ -3,22 +3,59 @@
 import type { Search, SearchCreate } from "../../api/types";
 import { parseSi, si } from "../../format";
 
-export type StrategyName = "evolution" | "random" | "exhaustive" | "list";
+export type StrategyName = "evolution" | "nsga2" | "regularized" | "random" | "exhaustive" | "list";
 export type Average = "ema" | "cumulative" | "last" | "batch" | "none";
+
+// The settings of each strategy, in the order the form shows them. An empty text leaves the choice to the coordinator.
+export interface Setting {
+  name: string;
+  label: string;
+  start: string;
+  hint?: string;
+  choices?: string[];
+}
+
+export const settings: Record<StrategyName, Setting[]> = {
+  evolution: [
+    { name: "population", label: "Population", start: "50" },
+    { name: "generations", label: "Generations", start: "20" },
+    { name: "parents", label: "Parents kept", start: "10" },
+    { name: "mutations", label: "Mutations", start: "25", hint: "children of each generation" },
+    { name: "crossovers", label: "Crossovers", start: "25", hint: "children of each generation" },
+    { name: "mutation_probability", label: "Mutation probability", start: "0.1", hint: "for each decision" },
+  ],
+  nsga2: [
+    { name: "population", label: "Population", start: "50" },
+    { name: "generations", label: "Generations", start: "20" },
+    { name: "objective", label: "Second objective", start: "macs", choices: ["macs", "params"] },
+    { name: "crossover_probability", label: "Crossover probability", start: "0.9" },
+    { name: "mutation_probability", label: "Mutation probability", start: "", hint: "for each decision; empty: one over the decisions" },
+  ],
+  regularized: [
+    { name: "population", label: "Population", start: "100", hint: "the oldest dies when a child is born" },
+    { name: "sample", label: "Sample", start: "25", hint: "the best of so many is the parent" },
+    { name: "count", label: "Architectures", start: "1000" },
+    { name: "lag", label: "Lag", start: "20", hint: "children proposed before the latest scores are known" },
+  ],
+  random: [{ name: "count", label: "Architectures", start: "200" }],
+  exhaustive: [{ name: "limit", label: "At most", start: "", hint: "empty: all of them" }],
+  list: [],
+};
+
+export function settingKey(strategy: StrategyName, name: string): string {
+  return `${strategy}/${name}`;
+}
+
+function eachSetting(): [StrategyName, Setting][] {
+  return (Object.keys(settings) as StrategyName[]).flatMap((s) => settings[s].map((one): [StrategyName, Setting] => [s, one]));
+}
 
 export interface Form {
   name: string;
   checkpoint: string;
   dataset: string;
   strategy: StrategyName;
-  population: string;
-  generations: string;
-  parents: string;
-  mutation_probability: string;
-  mutations: string;
-  crossovers: string;
-  count: string;
-  limit: string;
+  settings: Record<string, string>; // by settingKey
   codes: string;
   macs_min: string;
   macs_max: string;
@@ -49,14 +86,7 @@ export const initial: Form = {
   checkpoint: "",
   dataset: "",
   strategy: "evolution",
-  population: "50",
-  generations: "20",
-  parents: "10",
-  mutation_probability: "0.1",
-  mutations: "25",
-  crossovers: "25",
-  count: "200",
-  limit: "",
+  settings: Object.fromEntries(eachSetting().map(([s, one]) => [settingKey(s, one.name), one.start])),
   codes: "",
   macs_min: "",
   macs_max: "",
@@ -88,15 +118,8 @@ export const pointers = [
   "/checkpoint",
   "/dataset",
   "/strategy",
-  "/strategy/population",
-  "/strategy/generations",
-  "/strategy/parents",
-  "/strategy/mutation_probability",
-  "/strategy/mutations",
-  "/strategy/crossovers",
-  "/strategy/count",
-  "/strategy/limit",
   "/strategy/codes",
+  ...new Set(eachSetting().map(([, one]) => `/strategy/${one.name}`)),
   "/constraints/macs/min",
   "/constraints/macs/max",
   "/constraints/params/min",
@@ -133,18 +156,13 @@ function range(min: string, max: string): { min?: number; max?: number } | undef
 }
 
 function strategyOf(f: Form): SearchCreate["strategy"] {
-  if (f.strategy === "random") return { name: "random", count: number(f.count) };
-  if (f.strategy === "exhaustive") return { name: "exhaustive", ...(f.limit.trim() && { limit: number(f.limit) }) };
   if (f.strategy === "list") return { name: "list", codes: f.codes.split(/\r?\n/).map((c) => c.trim()).filter(Boolean) };
-  return {
-    name: "evolution",
-    population: number(f.population),
-    generations: number(f.generations),
-    parents: number(f.parents),
-    mutation_probability: number(f.mutation_probability),
-    mutations: number(f.mutations),
-    crossovers: number(f.crossovers),
-  };
+  const given: Record<string, unknown> = {};
+  for (const one of settings[f.strategy]) {
+    const value = f.settings[settingKey(f.strategy, one.name)];
+    if (value.trim()) given[one.name] = one.choices ? value : number(value);
+  }
+  return { name: f.strategy, ...given };
 }
 
 function policyOf(f: Form): Record<string, unknown> {
@@ -189,18 +207,22 @@ function text(value: unknown, otherwise: string): string {
 // The form that would make an existing search again.
 export function formOf(s: Search): Form {
   const strategy: Record<string, unknown> = s.strategy;
+  const name = s.strategy.name as StrategyName;
   const policy: Record<string, unknown> = s.policy ?? {};
   const own = <K extends keyof Form>(names: K[], from: Record<string, unknown>) =>
     Object.fromEntries(names.map((n) => [n, text(from[n], String(initial[n]))]));
   const limit = (v: number | undefined) => (v == null ? "" : v % 1000 === 0 ? si(v).replace(" ", "") : String(v));
   return {
     ...initial,
-    ...own(["population", "generations", "parents", "mutation_probability", "mutations", "crossovers", "count", "limit"], strategy),
     ...own(["momentum", "batches", "batch_size"], policy),
     name: `${s.name} (again)`,
     checkpoint: String(s.checkpoint),
     dataset: String(s.dataset),
-    strategy: s.strategy.name as StrategyName,
+    strategy: name,
+    settings: {
+      ...initial.settings,
+      ...Object.fromEntries((settings[name] ?? []).map((one) => [settingKey(name, one.name), text(strategy[one.name], one.start)])),
+    },
     codes: Array.isArray(strategy.codes) ? strategy.codes.join("\n") : "",
     macs_min: limit(s.constraints?.macs?.min),
     macs_max: limit(s.constraints?.macs?.max),
@@ -226,9 +248,9 @@ export function formOf(s: Search): Form {
 
 // How many architectures the search will score at most; undefined when only the space knows.
 export function proposals(f: Form): number | undefined {
-  const n = (t: string) => Number(t) || 0;
-  if (f.strategy === "random") return n(f.count);
+  const n = (name: string) => Number(f.settings[settingKey(f.strategy, name)]) || 0;
   if (f.strategy === "list") return f.codes.split(/\r?\n/).filter((c) => c.trim()).length;
-  if (f.strategy === "evolution") return n(f.population) * Math.max(1, n(f.generations));
-  return f.limit.trim() ? n(f.limit) : undefined;
+  if (f.strategy === "evolution" || f.strategy === "nsga2") return n("population") * Math.max(1, n("generations"));
+  if (f.strategy === "exhaustive") return n("limit") || undefined;
+  return n("count");
 }

@@ -161,7 +161,7 @@ function Head({ search, reload }: { search: Search; reload: () => void }) {
           {progress.expected != null && <span class="muted of"> of {count(progress.expected)}</span>}
           {progress.failed > 0 && <span class="bad of"> {count(progress.failed)} failed</span>}
         </Tile>
-        <Tile label="Rate" sub="architectures">
+        <Tile label="Rate" sub={running && search.rate?.per_s ? "architectures" : undefined}>
           {running ? rate(search.rate?.per_s) : "–"}
         </Tile>
         <Tile label="Time left">{running ? duration(search.eta_s) : "–"}</Tile>

@@ -26,6 +26,10 @@ function Segments<V extends string>(props: { label: string; value: V; options: [
   );
 }
 
+function Blank() {
+  return <p class="blank">Nothing is scored yet</p>;
+}
+
 function CostFigure({ search }: { search: Search }) {
   const { query } = route.value;
   const cost: Cost = query.get("cost") === "params" ? "params" : "macs";
@@ -78,6 +82,8 @@ function CostFigure({ search }: { search: Search }) {
     >
       {loaded.error && !loaded.value ? (
         <Failure problem={loaded.error} retry={loaded.reload} />
+      ) : points?.total === 0 ? (
+        <Blank />
       ) : (
         <Scatter
           points={points}
@@ -131,6 +137,8 @@ function BestFigure({ search }: { search: Search }) {
     >
       {history.error && !history.value ? (
         <Failure problem={history.error} retry={history.reload} />
+      ) : history.value && !last ? (
+        <Blank />
       ) : (
         <BestSoFar items={items} scored={search.progress.scored} started={search.created} until={until} over={over} height={HEIGHT} />
       )}

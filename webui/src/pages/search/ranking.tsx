@@ -49,7 +49,7 @@ function columnsOf(shown: Set<Optional>, c: Context): Column<Candidate>[] {
       numeric: true,
       cell: (r, i) => (r.rank == null ? "–" : <span title={c.tied(i) ? "Tied with its neighbour" : undefined}>{count(r.rank)}{c.tied(i) ? <span class="tie">=</span> : ""}</span>),
     },
-    { id: "code", head: "Architecture", name: "architecture code", width: "minmax(160px, 2fr)", sort: "code", cell: (r) => <code class="ellipsis" title={r.code}>{r.code}</code> },
+    { id: "code", head: "Architecture", name: "architecture code", width: "minmax(160px, 1.3fr)", sort: "code", cell: (r) => <code class="ellipsis" title={r.code}>{r.code}</code> },
     {
       id: "accuracy",
       head: "Accuracy",
@@ -64,7 +64,7 @@ function columnsOf(shown: Set<Optional>, c: Context): Column<Candidate>[] {
       when: "interval",
       head: `${percent(c.axis.lo, 0)} to ${percent(c.axis.hi, 0)}`,
       name: "95 % interval; the pale band is that of the best",
-      width: "minmax(120px, 1.4fr)",
+      width: "minmax(140px, 1.6fr)",
       cell: (r) => {
         const ci = asPair(r.ci);
         if (r.accuracy == null) return <span class="ellipsis muted" title={r.error?.detail}>{r.error?.detail ?? ""}</span>;
@@ -283,9 +283,11 @@ function groupColumns(axis: Axis): Column<Class>[] {
 }
 
 function Grouped({ search }: { search: Search }) {
+  const [view, setView] = useState([0, 40]);
   const classes = useResource(`classes/${search.id}`, (s) => api.classes(search.id, s), { when: (c) => c.searches.has(search.id), everyMs: 3000 });
   if (!classes.value) return classes.error ? <Failure problem={classes.error} retry={classes.reload} /> : <Loading what="the classes" />;
   const groups = [...classes.value].sort((a, b) => (b.mean ?? -1) - (a.mean ?? -1));
+  const looked = groups.slice(view[0], view[1] + 1);
   const several = groups.filter((g) => g.n > 1);
   const widest = several.reduce((m, g) => Math.max(m, (g.max ?? 0) - (g.min ?? 0)), 0);
   if (!groups.length) return <Empty title="Nothing is scored yet" />;
@@ -293,11 +295,12 @@ function Grouped({ search }: { search: Search }) {
     <>
       <VirtualTable<Class>
         label="classes"
-        columns={groupColumns(axisOf(groups.flatMap((g) => [g.min, g.max])))}
+        columns={groupColumns(axisOf(looked.flatMap((g) => [g.min, g.max])))}
         total={groups.length}
         row={(i) => groups[i]}
         keyOf={(g) => g.class}
         onOpen={(g) => setQuery({ group: null, class: g.class }, true)}
+        onView={(first, last) => setView([first, last])}
         resetKey="classes"
       />
       <p class="note">

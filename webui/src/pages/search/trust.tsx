@@ -28,7 +28,7 @@ function Table({ rows }: { rows: [string, CorrelationSet | undefined][] }) {
         </tr>
       </thead>
       <tbody>
-        {rows.map(([name, set], i) => (
+        {rows.filter(([, set]) => set).map(([name, set], i) => (
           <tr>
             <th scope="row">{name}</th>
             {measures.map(([id, label]) => (
@@ -66,7 +66,7 @@ function TruthForm({ search, onDone }: { search: Search; onDone: () => void }) {
     onDone();
   });
   return (
-    <>
+    <div class="truth">
       <FilePick
         label="Known accuracies"
         accept=".csv,text/csv,text/plain"
@@ -79,7 +79,7 @@ function TruthForm({ search, onDone }: { search: Search; onDone: () => void }) {
         }
       />
       {put.error && <Failure problem={put.error} what="The file was refused" />}
-    </>
+    </div>
   );
 }
 
