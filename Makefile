@@ -71,6 +71,25 @@ $(B)/%.o: %.c
 unit: $(UNIT) ## unit tests; T='glob' picks some
 	@set -e; for u in $(UNIT); do echo "== $$u"; $$u $(if $(T),'$(T)'); done
 
+# One target per tests/fuzz/fuzz_<name>.c. Fuzzing needs clang; replaying the corpus does not.
+FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+SECS ?= 60
+fuzz-list: ## the fuzz targets; fuzz-<name> SECS=60 fuzzes one (clang), keeping what it finds under build/fuzz
+	@echo $(FUZZ)
+$(FUZZ:%=fuzz-%): fuzz-%:
+	@mkdir -p build/fuzz/corpus-$*
+	$(MAKE) --no-print-directory CC=clang B=build/fuzz SAN=fuzzer-no-link,address,undefined build/fuzz/fuzz-$*
+	build/fuzz/fuzz-$* -max_total_time=$(SECS) -timeout=20 -rss_limit_mb=3000 -print_final_stats=1 -verbosity=0 \
+		-artifact_prefix=build/fuzz/$*- build/fuzz/corpus-$* tests/fuzz/corpus/$*
+build/fuzz/fuzz-%: build/fuzz/tests/fuzz/fuzz_%.o build/fuzz/libproto.a
+	clang -pthread -fsanitize=fuzzer,address,undefined -o $@ $^ $(call pkg,libs,$(LIBS_PROTO)) -lm
+fuzz-replay: $(FUZZ:%=$(B)/replay-%) ## run every fuzz target over its committed corpus
+	@set -e; for f in $(FUZZ); do $(B)/replay-$$f tests/fuzz/corpus/$$f; done
+$(B)/replay-%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(B)/libproto.a
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call pkg,libs,$(LIBS_PROTO)) -lm
+.PHONY: fuzz-list fuzz-replay $(FUZZ:%=fuzz-%)
+.SECONDARY:
+
 lint: ## house rules: include directions, banned calls, generated files fresh
 	/usr/bin/python3 tests/check_layers.py
 	/usr/bin/python3 proto/gen.py --check
@@ -87,6 +106,7 @@ test: ## install, build, run all tests
 	$(MAKE) lint
 	$(MAKE) unit
 	$(MAKE) -j$$(nproc) SAN=address,undefined unit
+	$(MAKE) -j$$(nproc) SAN=address,undefined fuzz-replay
 	$(MAKE) e2e
 
 # The dashboard is plain files that the coordinator serves; the coordinator builds and runs without them.

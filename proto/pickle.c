@@ -512,18 +512,18 @@ static int step(struct machine *m, int op)
 int pickle_read(struct cursor *c, struct arena *a, pickle_persistent *persistent, void *ctx, struct pickle_value *out,
                 struct err *err)
 {
-    struct machine m = {.c = c, .a = a, .persistent = persistent, .ctx = ctx, .err = err};
-    for (;;) {
+    struct machine m = {.c = c, .a = a, .persistent = persistent, .ctx = ctx, .err = err, .op_at = c->at};
+    int rc = seq_reserve(&m, &m.stack, 64); /* there is always a stack to point into */
+    while (rc == 0) {
         unsigned char op;
         m.op_at = c->at;
-        int rc = cursor_read(c, &op, 1, err);
+        rc = cursor_read(c, &op, 1, err);
         if (rc == 0 && op == '.')
             return m.marks.count == 0 && m.stack.count == 1 ? pop(&m, out) : damaged(&m);
         if (rc == 0)
             rc = step(&m, op);
-        if (rc != 0)
-            return rc;
     }
+    return rc;
 }
 
 int pickle_is_string(const struct pickle_value *v, const char *text)
