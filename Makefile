@@ -28,7 +28,7 @@ SERVER_LIB := $(filter-out $(B)/server/main.o,$(SERVER_OBJ))
 WORKER_LIB := $(filter-out $(B)/worker/main.o,$(WORKER_OBJ))
 UNIT := $(foreach p,proto server worker,$(if $(wildcard tests/unit/$(p)/test_*.c),$(B)/unit-$(p)))
 
-.PHONY: all server worker check unit clean help deps lint gen test e2e webui check-webui
+.PHONY: all server worker check unit clean help deps lint gen test e2e webui check-webui demo test-slurm install
 all: server worker
 
 help: ## this list
@@ -119,6 +119,27 @@ webui/dist/index.html: webui/node_modules/.package-lock.json webui/build.mjs $(s
 
 check-webui: webui/node_modules/.package-lock.json ## the dashboard's types
 	cd webui && npx tsc --noEmit
+
+demo: ## install, build, rank a small supernet on two workers
+	@MAKE='$(MAKE)' deploy/demo/demo.sh $(ARGS)
+
+test-slurm: ## a real one-node Slurm cluster runs the job array of deploy/slurm
+	@deploy/install-deps.sh --slurm
+	$(MAKE) -j$$(nproc) all
+	/usr/bin/python3 -m pytest -q -rs tests/slurm
+
+# Units name the programs where they were installed.
+PREFIX ?= /usr/local
+install: all ## programs, dashboard, units and example settings, below DESTDIR
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/subrank $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -m 755 $(B)/subrankd $(B)/subrank-worker $(DESTDIR)$(PREFIX)/bin/
+	if [ -e webui/dist/index.html ]; then cp -RT webui/dist $(DESTDIR)$(PREFIX)/share/subrank/webui; fi
+	for u in subrankd subrank-worker; do \
+		sed 's|/usr/local/bin/|$(PREFIX)/bin/|' deploy/systemd/$$u.service \
+			> $(DESTDIR)$(PREFIX)/lib/systemd/system/$$u.service; done
+	install -d $(DESTDIR)$(PREFIX)/share/subrank/examples
+	install -m 644 deploy/subrankd.conf deploy/worker.conf deploy/kubernetes/workers.yaml \
+		deploy/slurm/subrank-workers.sbatch $(DESTDIR)$(PREFIX)/share/subrank/examples/
 
 clean: ## remove build/
 	rm -rf build

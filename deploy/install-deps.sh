@@ -1,14 +1,30 @@
 #!/bin/sh
-# Installs what subrank needs from Debian's own packages: --build (default: to build and run), --test (also to test).
-# Says what it does; uses sudo when it is not root; does nothing when everything is there.
+# Installs what subrank needs from Debian's own packages. Says what it does; uses sudo when it is not root; does nothing
+# when everything is there.
+#   --build   to compile and run both programs
+#   --web     to build the dashboard (node and npm)
+#   --test    both, and what the tests use
+#   --slurm   what `make test-slurm` uses
+# Without an option: --build and --web.
 set -eu
-build="gcc make pkg-config libmicrohttpd-dev libuv1-dev libsqlite3-dev libjansson-dev libcurl4-gnutls-dev
-libgnutls28-dev nettle-dev libopenblas-dev zlib1g-dev libarchive-dev libjpeg-dev libpng-dev libxxhash-dev libgmp-dev"
-test="clang curl openssl python3 python3-pytest python3-requests python3-numpy python3-yaml python3-jsonschema
+build="gcc make pkg-config git libmicrohttpd-dev libuv1-dev libsqlite3-dev libjansson-dev libcurl4-gnutls-dev
+libgnutls28-dev nettle-dev libopenblas-dev zlib1g-dev libarchive-dev libjpeg-dev libpng-dev libxxhash-dev libgmp-dev
+python3"
+test="clang curl openssl python3-pytest python3-requests python3-numpy python3-yaml python3-jsonschema
 python3-selenium python3-torch chromium chromium-driver"
-want=$build
-[ "${1:-}" = --test ] && want="$build $test"
-command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 || want="$want nodejs npm"
+web=
+{ command -v node && command -v npm; } >/dev/null 2>&1 || web="nodejs npm"
+case "${1:-}" in
+"") want="$build $web" ;;
+--build) want=$build ;;
+--web) want=$web ;;
+--test) want="$build $web $test" ;;
+--slurm) want="$build slurm-wlm munge python3-pytest python3-requests" ;;
+*)
+    echo "usage: $0 [--build | --web | --test | --slurm]" >&2
+    exit 2
+    ;;
+esac
 missing=
 for p in $want; do
     dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing="$missing $p"
@@ -18,4 +34,5 @@ sudo=
 [ "$(id -u)" = 0 ] || sudo=sudo
 echo "subrank: installing Debian packages:$missing"
 $sudo apt-get update -qq
-DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends $missing
+# shellcheck disable=SC2086 # a list of words
+$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing
