@@ -1,0 +1,84 @@
+/* scores_table: the columns themselves, for scores*.c only. */
+#ifndef SERVER_SCORES_TABLE_H
+#define SERVER_SCORES_TABLE_H
+
+#include "server/map.h"
+#include "server/scores.h"
+#include "server/scores_order.h"
+#include "server/scores_view.h"
+
+/* X(type, name) */
+#define SCORES_TABLE(X)                                                                                                \
+    X(uint64_t, code)                                                                                                  \
+    X(uint64_t, macs)                                                                                                  \
+    X(uint64_t, params)                                                                                                \
+    X(uint32_t, generation)                                                                                            \
+    X(uint32_t, class_id)                                                                                              \
+    X(uint32_t, n_images)                                                                                              \
+    X(uint32_t, n_correct)                                                                                             \
+    X(uint32_t, n_top5)                                                                                                \
+    X(uint32_t, log)                                                                                                   \
+    X(double, loss)                                                                                                    \
+    X(double, truth)                                                                                                   \
+    X(int64_t, worker)                                                                                                 \
+    X(int64_t, scored_at)                                                                                              \
+    X(uint8_t, status)
+
+struct scores_sorted { /* rows that have a value in the column, in order */
+    uint32_t *rows, n, cap;
+    uint32_t upto; /* how much of its source (all rows, or the log of scored rows) went in */
+    uint64_t used; /* for throwing out the one not asked for longest */
+};
+
+enum { SCORES_ORDERS = 8 };
+
+struct scores {
+#define SCORES_DECLARE(type, name) type *name;
+    SCORES_TABLE(SCORES_DECLARE)
+#undef SCORES_DECLARE
+    uint32_t count, cap, scored, failed;
+    uint64_t version, truth_version;
+    int64_t best;
+    char *pool; /* codes, each with its terminator; column code holds offsets */
+    size_t pool_n, pool_cap;
+    uint32_t *by_code; /* row + 1, open addressing on the code's hash */
+    size_t by_code_cap;
+    struct map classes; /* class key -> &class_key[id] + 1 as a number */
+    struct hash128 *class_key;
+    uint32_t nclasses, class_cap;
+    int ndecisions;
+    scores_decode_fn *decode;
+    void *decode_ctx;
+    uint16_t *genes; /* [decoded][ndecisions], filled when importance is first asked for */
+    uint32_t decoded, genes_cap;
+
+    struct scores_sorted orders[SCORES_COLUMNS][2];
+    uint64_t order_truth; /* truth_version the truth orders were made from */
+    uint64_t clock;
+    struct {
+        uint64_t version;
+        uint32_t *rows;
+        size_t n;
+    } front[SCORES_AXES];
+    struct {
+        uint64_t version;
+        struct scores_density d;
+        enum scores_axis x, y;
+        uint32_t *counts;
+    } density;
+};
+
+static inline const char *scores_code(const struct scores *s, uint32_t row)
+{
+    return s->pool + s->code[row];
+}
+
+static inline double scores_accuracy(const struct scores *s, uint32_t row)
+{
+    return (double)s->n_correct[row] / (double)s->n_images[row];
+}
+
+void scores_order_clear(struct scores *s);
+void scores_view_clear(struct scores *s);
+
+#endif
