@@ -40,14 +40,15 @@ struct search_space {
     int (*mutate)(void *ctx, struct rng *rng, double p, uint16_t *genes, struct err *err);
     /* Each gene from a or b with probability 1/2. */
     int (*crossover)(void *ctx, struct rng *rng, const uint16_t *a, const uint16_t *b, uint16_t *out, struct err *err);
-    int (*first)(void *ctx, uint16_t *genes, struct err *err); /* of the enumeration */
-    int (*next)(void *ctx, uint16_t *genes, struct err *err);  /* 1: there was a next one; 0: genes was the last */
+    /* Architecture number `index` < architectures of the enumeration, each once; used only where architectures < 2^53.
+     */
+    int (*nth)(void *ctx, uint64_t index, uint16_t *genes, struct err *err);
     int (*cost)(void *ctx, const uint16_t *genes, struct search_cost *out, struct err *err);
     int (*parse)(void *ctx, const char *code, uint16_t *genes, struct err *err);
     int (*code)(void *ctx, const uint16_t *genes, char *out, size_t size, struct err *err); /* canonical text */
 };
 
-enum { SEARCH_CODE_MAX = 4096 };
+enum { SEARCH_CODE_MAX = 8192 }; /* bytes of a code with its terminator */
 
 struct search_limits { /* max 0: no limit */
     uint64_t macs_min, macs_max, params_min, params_max;

@@ -20,19 +20,6 @@ static void canonical(uint16_t *g)
         g[1] = g[2] = 0;
 }
 
-static int toy_sample(void *ctx, struct rng *rng, uint16_t *g, struct err *err)
-{
-    (void)ctx;
-    (void)err;
-    uint64_t n = rng_below(rng, CODES);
-    g[0] = n < 64 ? 0 : (uint16_t)(1 + (n - 64) / 1024);
-    n = n < 64 ? n : (n - 64) % 1024;
-    for (int i = GENES - 1; i > 0; i--, n /= OPTIONS)
-        g[i] = (uint16_t)(n % OPTIONS);
-    canonical(g);
-    return 0;
-}
-
 static int toy_mutate(void *ctx, struct rng *rng, double p, uint16_t *g, struct err *err)
 {
     (void)ctx;
@@ -55,26 +42,21 @@ static int toy_crossover(void *ctx, struct rng *rng, const uint16_t *a, const ui
     return 0;
 }
 
-static int toy_first(void *ctx, uint16_t *g, struct err *err)
+static int toy_nth(void *ctx, uint64_t n, uint16_t *g, struct err *err)
 {
     (void)ctx;
     (void)err;
-    memset(g, 0, GENES * sizeof *g);
+    g[0] = n < 64 ? 0 : (uint16_t)(1 + (n - 64) / 1024);
+    n = n < 64 ? n : (n - 64) % 1024;
+    for (int i = GENES - 1; i > 0; i--, n /= OPTIONS)
+        g[i] = (uint16_t)(n % OPTIONS);
+    canonical(g);
     return 0;
 }
 
-static int toy_next(void *ctx, uint16_t *g, struct err *err)
+static int toy_sample(void *ctx, struct rng *rng, uint16_t *g, struct err *err)
 {
-    (void)ctx;
-    (void)err;
-    for (int i = GENES - 1; i >= 0; i--) {
-        if (g[0] == 0 && (i == 1 || i == 2))
-            continue;
-        if (++g[i] < OPTIONS)
-            return 1;
-        g[i] = 0;
-    }
-    return 0;
+    return toy_nth(ctx, rng_below(rng, CODES), g, err);
 }
 
 static int toy_cost(void *ctx, const uint16_t *g, struct search_cost *out, struct err *err)
@@ -127,8 +109,7 @@ static struct search_space toy_space(struct toy *t)
                                  .sample = toy_sample,
                                  .mutate = toy_mutate,
                                  .crossover = toy_crossover,
-                                 .first = toy_first,
-                                 .next = toy_next,
+                                 .nth = toy_nth,
                                  .cost = toy_cost,
                                  .parse = toy_parse,
                                  .code = toy_code};
