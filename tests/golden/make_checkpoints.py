@@ -61,6 +61,31 @@ def save_safetensors(d, path, metadata=None):
     path.write_bytes(struct.pack("<Q", len(text)) + text + data)
 
 
+class Part:
+    """Stands for elements 2 to 5 of a storage of 8: a view, as PyTorch before 0.4 wrote them."""
+
+
+class OnPart:
+    def __reduce__(self):
+        return torch._utils._rebuild_tensor_v2, (Part(), 1, (2,), (2,), False, collections.OrderedDict())
+
+
+class ViewPickler(pickle.Pickler):
+    def persistent_id(self, obj):
+        return ("storage", torch.FloatStorage, "7", "cpu", 8, ("70", 2, 4)) if isinstance(obj, Part) else None
+
+
+def legacy_view(path):
+    with open(path, "wb") as f:
+        pickle.dump(0x1950A86A20F9469CFC6C, f, 2)
+        pickle.dump(1001, f, 2)
+        pickle.dump({"protocol_version": 1001, "little_endian": True, "type_sizes": {"int": 4}}, f, 2)
+        ViewPickler(f, 2).dump({"part": OnPart()})
+        pickle.dump(["7"], f, 2)
+        f.write(struct.pack("<q8f", 8, *range(8)))
+    assert torch.load(path)["part"].tolist() == [3, 5]
+
+
 class Evil:
     def __reduce__(self):
         return os.system, ("touch /tmp/subrank-pickle-ran",)
@@ -115,6 +140,8 @@ def main():
     torch.save(wrapped, HERE / "wrapped.pth")
     torch.save(wrapped, HERE / "wrapped_legacy.pth", _use_new_zipfile_serialization=False)
     torch.save({"model": {"state_dict": small}}, HERE / "nested.pth")
+
+    legacy_view(HERE / "legacy_view.pth")
 
     torch.save({"state_dict": small, "x": Evil()}, HERE / "evil.pth")
     torch.save({"state_dict": small, "x": Evil()}, HERE / "evil_legacy.pth", _use_new_zipfile_serialization=False)

@@ -1,6 +1,6 @@
 """Makes the demo under deploy/demo: a small supernet over Fashion-MNIST, trained here, and the images that score it.
 
-    /usr/bin/python3 tests/golden/make_demo.py --data ../shared/data/fashion-mnist [--steps 1500]
+    /usr/bin/python3 tests/golden/make_demo.py --data ../shared/data/fashion-mnist --steps 700
 
 Uniform single-path training: every batch trains one random architecture of the 3^6 of deploy/demo/space.json. A few
 minutes on one core. The outputs are committed; run it again only to change the demo.
@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 DEMO = pathlib.Path(__file__).parents[2] / "deploy" / "demo"
-WIDTH, STRIDE = [24, 24, 48, 48, 64, 64], [2, 1, 2, 1, 2, 1]
+WIDTH, STRIDE = [24, 24, 48, 48, 64, 64], [1, 1, 2, 1, 2, 1]
 MEAN, STD = 0.286, 0.353
 CLASSES = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
 
@@ -52,7 +52,7 @@ class MBConv(nn.Module):
 class Supernet(nn.Module):
     def __init__(self):
         super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(1, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU())
+        self.stem = nn.Sequential(nn.Conv2d(1, 16, 3, 2, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU())
         self.features = nn.ModuleList()
         cin = 16
         for cout, stride in zip(WIDTH, STRIDE):
@@ -76,11 +76,12 @@ def load(folder, part):
 
 
 def to_input(pixels):
-    return ((torch.from_numpy(pixels.copy()).float() / 255 - MEAN) / STD)[:, None]
+    x = (torch.from_numpy(pixels.copy()).float() / 255 - MEAN) / STD
+    return x[:, None].contiguous(memory_format=torch.channels_last)
 
 
 def train(images, labels, steps):
-    net = Supernet()
+    net = Supernet().to(memory_format=torch.channels_last)  # three times faster here
     decay = [p for p in net.parameters() if p.ndim > 1]
     rest = [p for p in net.parameters() if p.ndim <= 1]
     optimizer = torch.optim.SGD([{"params": decay, "weight_decay": 5e-4}, {"params": rest, "weight_decay": 0}], lr=0.1,
@@ -88,7 +89,7 @@ def train(images, labels, steps):
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     picker, began = random.Random(1), time.time()
     for step in range(steps):
-        pick = np.random.randint(0, len(images), 128)
+        pick = np.random.randint(0, len(images), 64)
         x = to_input(images[pick])
         if picker.random() < 0.5:
             x = x.flip(3)
@@ -99,7 +100,7 @@ def train(images, labels, steps):
         nn.utils.clip_grad_norm_(net.parameters(), 5)
         optimizer.step()
         schedule.step()
-        if step % 100 == 99:
+        if step % 50 == 49:
             print(f"step {step + 1}/{steps} loss {loss.item():.3f} {time.time() - began:.0f} s", flush=True)
     return net
 
@@ -127,7 +128,7 @@ def write_idx(name, array):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", type=pathlib.Path, required=True)
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--steps", type=int, default=1500, help="the committed one: 700")
     args = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -142,7 +143,7 @@ def main():
                 "mean": [MEAN], "std": [STD]}
     (DEMO / "dataset.json").write_text(json.dumps(document, indent=2) + "\n")
     net = train(images, labels, args.steps)
-    torch.save(net.state_dict(), DEMO / "supernet.pth")
+    torch.save({k: v.contiguous() for k, v in net.state_dict().items()}, DEMO / "supernet.pth")
     for code in ([0] * 6, [1] * 6, [2] * 6, [2, 0, 2, 0, 2, 0]):
         print("".join(map(str, code)), f"{score(net, images, val_images[:2000], val_labels[:2000], code):.4f}")
 

@@ -95,6 +95,16 @@ TEST(checkpoint_finds_the_state_dict)
     }
 }
 
+TEST(checkpoint_reads_views_of_old_storages)
+{
+    struct open_file f;
+    float v[2] = {0};
+    CHECK_INT(open_with("legacy_view.pth", NULL, &f), 0);
+    CHECK_INT(checkpoint_read(f.c, checkpoint_find(f.c, "part"), v, 2, &f.err), 0);
+    CHECK(v[0] == 3 && v[1] == 5); /* elements 1 and 3 of the part that starts at 2 */
+    close_file(&f);
+}
+
 TEST(checkpoint_refuses_by_name)
 {
     static const struct {
@@ -176,6 +186,7 @@ static void truncate_everywhere(const char *file)
 TEST(checkpoint_refuses_every_truncation)
 {
     truncate_everywhere("nested.pth");
+    truncate_everywhere("legacy_view.pth");
     truncate_everywhere("wrapped_legacy.pth");
     truncate_everywhere("all.safetensors");
 }

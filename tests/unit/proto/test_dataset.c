@@ -284,6 +284,46 @@ TEST(transform_agrees_with_torchvision)
     json_decref(all);
 }
 
+TEST(transform_crops_half_pixels_to_even)
+{
+    struct image im;
+    struct err e = {0};
+    image_alloc(&im, 1, 6, 10, 0, &e);
+    for (int i = 0; i < 60; i++)
+        im.u8[i] = (unsigned char)i;
+    CHECK_INT(transform_apply(&(struct transform){TRANSFORM_CENTER_CROP, 5}, 1, &im, &e), 0);
+    CHECK_INT(im.u8[0], 2); /* Python's round(.5) is 0 and round(2.5) is 2 */
+    image_clear(&im);
+}
+
+static const struct bytes *damaged; /* what open_damaged serves as blob A */
+
+static int open_damaged(void *ctx, const char *sha, struct source **out, struct err *err)
+{
+    return sha[0] == 'a' ? source_open_memory(damaged->data, damaged->n, out, err) : open_blob(ctx, sha, out, err);
+}
+
+TEST(dataset_refuses_every_damaged_gzip_byte)
+{
+    struct bytes b = fixture_load("images.idx.gz");
+    struct files f = {"images.idx.gz", "labels.idx", 0};
+    struct err e = {0};
+    struct dataset_doc *doc = parse(IDX(""), &e);
+    damaged = &b;
+    for (size_t i = 10; i < b.n; i++) { /* after the header, whose time and system mean nothing */
+        struct dataset *d = NULL;
+        if (i == b.n - 9) /* the last byte of deflate data ends in unused bits */
+            continue;
+        b.data[i] ^= 0x10;
+        if (dataset_open(doc, "val", open_damaged, &f, &d, &e) == 0)
+            test_fail(__FILE__, __LINE__, "byte %zu of %zu changed, and taken", i, b.n);
+        dataset_close(d);
+        b.data[i] ^= 0x10;
+    }
+    dataset_doc_free(doc);
+    free(b.data);
+}
+
 TEST(dataset_shared_flowers)
 {
     char *text = NULL;
