@@ -1,0 +1,58 @@
+"""Fixtures of the dashboard's tests: real coordinator, real browser. Chromium is the only thing that may be missing."""
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from coordinator import BUILD, ROOT, Coordinator
+from page import Page
+
+
+def find_browser():
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    driver = shutil.which("chromedriver")
+    if not chromium or not driver:
+        pytest.skip("SKIP dashboard tests: chromium or chromedriver not found (apt-get install chromium chromium-driver)")
+    return chromium, driver
+
+
+@pytest.fixture(scope="session", autouse=True)
+def built():
+    assert (BUILD / "subrankd").exists(), "make all first"
+    assert (ROOT / "webui" / "dist" / "index.html").exists(), "make webui first"
+
+
+@pytest.fixture()
+def coordinator(built):
+    c = Coordinator()
+    yield c
+    c.close()
+
+
+@pytest.fixture(scope="module")
+def shared(built):
+    """One coordinator for the tests of a file that do not disturb each other."""
+    c = Coordinator()
+    yield c
+    c.close()
+
+
+@pytest.fixture(scope="session")
+def chrome():
+    p = Page(*find_browser(), root=os.geteuid() == 0)
+    yield p
+    p.close()
+
+
+@pytest.fixture()
+def page(chrome):
+    """The browser, signed out and with no memory; at the end the console must be free of violations."""
+    chrome.look(1440, 900)
+    chrome.open("about:blank")
+    chrome.driver.get_log("browser")
+    yield chrome
+    bad = chrome.refusals()
+    if chrome.driver.current_url.startswith("http"):
+        chrome.js("localStorage.clear(); sessionStorage.clear()")
+    assert not bad, bad
