@@ -28,7 +28,7 @@ SERVER_LIB := $(filter-out $(B)/server/main.o,$(SERVER_OBJ))
 WORKER_LIB := $(filter-out $(B)/worker/main.o,$(WORKER_OBJ))
 UNIT := $(foreach p,proto server worker,$(if $(wildcard tests/unit/$(p)/test_*.c),$(B)/unit-$(p)))
 
-.PHONY: all server worker check unit clean help deps lint gen test e2e webui check-webui demo test-slurm install
+.PHONY: all server worker check unit clean help deps lint gen test e2e webui check-webui test-web screenshots demo test-slurm install
 all: server worker
 
 help: ## this list
@@ -108,6 +108,7 @@ test: ## install, build, run all tests
 	$(MAKE) -j$$(nproc) SAN=address,undefined unit
 	$(MAKE) -j$$(nproc) SAN=address,undefined fuzz-replay
 	$(MAKE) e2e
+	$(MAKE) check-webui test-web
 
 # The dashboard is plain files that the coordinator serves; the coordinator builds and runs without them.
 webui: webui/dist/index.html ## the dashboard (needs node and npm)
@@ -119,6 +120,12 @@ webui/dist/index.html: webui/node_modules/.package-lock.json webui/build.mjs $(s
 
 check-webui: webui/node_modules/.package-lock.json ## the dashboard's types
 	cd webui && npx tsc --noEmit
+
+test-web: all webui ## the dashboard in headless Chromium; K='expression' picks some
+	/usr/bin/python3 -m pytest -q -rs tests/web $(if $(K),-k '$(K)')
+
+screenshots: all webui ## every page of the dashboard, light and dark, wide and narrow, in build/screenshots
+	/usr/bin/python3 tests/web/screenshots.py build/screenshots
 
 demo: ## install, build, rank a small supernet on two workers
 	@MAKE='$(MAKE)' deploy/demo/demo.sh $(ARGS)

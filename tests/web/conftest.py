@@ -1,7 +1,6 @@
 """Fixtures of the dashboard's tests: real coordinator, real browser. Chromium is the only thing that may be missing."""
 import os
 import shutil
-import subprocess
 
 import pytest
 

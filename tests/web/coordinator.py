@@ -1,66 +1,33 @@
-"""One real coordinator with a temporary data directory, and a thin client for setting a test up."""
-import json
-import os
+"""A coordinator for one test: tests/e2e/cluster.py's, with a temporary directory of its own."""
 import pathlib
-import signal
-import subprocess
+import sys
 import tempfile
-import urllib.error
-import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("SUBRANK_BUILD", ROOT / "build" / "release"))
+sys.path.insert(0, str(ROOT / "tests" / "e2e"))
+import cluster  # noqa: E402
+
+BUILD = cluster.BUILD
 
 
-class Coordinator:
+class Coordinator(cluster.Coordinator):
     def __init__(self, *options):
-        self.dir = tempfile.TemporaryDirectory(prefix="subrank-web-")
-        self.options = options
-        self.port = 0
+        self.home = tempfile.TemporaryDirectory(prefix="subrank-web-")
+        super().__init__(self.home.name, "--webui", ROOT / "webui" / "dist", *options)
         self.start()
 
-    def start(self):
-        """Starts on the port it had before, if any; waits for its ready line."""
-        self.log = open(pathlib.Path(self.dir.name) / "log", "a+")
-        self.process = subprocess.Popen(
-            [BUILD / "subrankd", "--data", self.dir.name + "/data", "--listen", f"127.0.0.1:{self.port}",
-             "--webui", str(ROOT / "webui" / "dist"), *self.options],
-            stdout=subprocess.PIPE, stderr=self.log, text=True)
-        line = self.process.stdout.readline()
-        assert line.startswith("ready http://"), line + pathlib.Path(self.log.name).read_text()
-        self.url = line.split()[1]
-        self.port = int(self.url.rsplit(":", 1)[1])
-
-    def token(self, name="admin"):
-        return pathlib.Path(self.dir.name, "data", name + ".token").read_text().strip()
-
     def kill(self):
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
+        self.process.kill()
 
     def close(self):
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(10)
-            except subprocess.TimeoutExpired:
-                self.kill()
-        self.log.close()
-        self.dir.cleanup()
+        if self.process.running():
+            self.process.stop()
+        self.home.cleanup()
 
-    def call(self, method, path, body=None, token=None, raw=None, headers=None):
-        """-> (status, document or bytes)"""
-        data = raw if raw is not None else None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + "/api/v1" + path, data, method=method, headers={
-            "Authorization": "Bearer " + (token or self.token()), "Content-Type": "application/json", **(headers or {})})
-        try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                status, kind, text = answer.status, answer.headers.get_content_type(), answer.read()
-        except urllib.error.HTTPError as error:
-            status, kind, text = error.code, error.headers.get_content_type(), error.read()
-        return status, json.loads(text) if kind.endswith("json") and text else text
+    def call(self, method, path, body=None, token=None):
+        """-> (status, document)"""
+        answer = self.request(method, path, token, **({} if body is None else {"json": body}))
+        return answer.status_code, answer.json() if answer.content else None
 
-    def post(self, path, body, **more):
-        status, answer = self.call("POST", path, body, **more)
-        assert status in (200, 201), (path, answer)
-        return answer
+    def post(self, path, body, token=None):
+        return self.api("POST", path, body, token=token)
