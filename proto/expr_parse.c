@@ -231,7 +231,7 @@ static struct expr *name_node(struct parser *p, const char *name, int col)
     struct suggest s;
     suggest_init(&s, name);
     if (!p->scope || !p->scope->lookup(p->scope->ctx, name, &n, &s)) {
-        p->at -= strlen(name);
+        p->at = p->text + col - 1;
         return fail(p, "unknown name \"%s\"%s", name, suggest_hint(&s));
     }
     if (n.kind == NAME_TABLE)

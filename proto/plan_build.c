@@ -15,7 +15,10 @@ static int walk(struct plan_builder *b, const struct layer *l, struct tensor *t,
 int builder_decide(void *builder, int decision, struct val *out, struct err *err)
 {
     struct plan_builder *b = builder;
-    (void)err;
+    if (b->known && !b->known[decision]) {
+        b->missing = decision;
+        return err_set(err, ERR_INTERNAL, "", "decision %d is not known yet", decision);
+    }
     if (b->active)
         b->active[decision] = 1;
     *out = b->s->decisions[decision].values[b->choice[decision]];
@@ -210,7 +213,7 @@ static int set_named(struct plan_builder *b, int name, int64_t index, struct ten
 
 /* ---- structure ---- */
 
-static int set_slot(struct plan_builder *b, int slot, const struct expr *x, struct frame *into)
+int builder_slot(struct plan_builder *b, int slot, const struct expr *x, struct frame *into)
 {
     struct expr_env env = builder_env(b, 0), full = builder_env(b, 1);
     struct val v = {0}, f = {0};
@@ -269,7 +272,7 @@ static int walk_call(struct plan_builder *b, const struct layer *l, struct tenso
     int base = b->named_base, count = b->nnamed, rc = 0;
     struct tensor bound[SPACE_MAX_BRANCHES];
     for (int i = 0; i < m->nargs && !rc; i++)
-        rc = set_slot(b, i, l->args[i], &frame);
+        rc = builder_slot(b, i, l->args[i], &frame);
     for (int i = 0; i < m->ninputs && !rc; i++)
         rc = find_named(b, &l->from[i], &bound[i]);
     b->named_base = count;
@@ -296,12 +299,6 @@ static int walk_choose(struct plan_builder *b, const struct layer *l, struct ten
     return rc < 0 ? rc : 0;
 }
 
-struct branches {
-    struct tensor in, out[SPACE_MAX_BRANCHES];
-    const struct layer *l;
-    int n;
-};
-
 static int add_branch(struct plan_builder *b, struct branches *br, const struct layer *kid, int number)
 {
     struct tensor t = br->in;
@@ -320,10 +317,15 @@ static int branch_round(struct plan_builder *b, void *ctx)
     return add_branch(b, br, br->l, -1);
 }
 
+int builder_is_let(const struct layer *l)
+{
+    return l->kind == L_LIST && l->nkids && l->kids[0]->kind == L_LET && l->kids[l->nkids - 1]->kind == L_LET;
+}
+
 /* A loop among branches is one branch a round; a let among them none. */
 static int collect(struct plan_builder *b, struct branches *br, const struct layer *kid, int number)
 {
-    if (kid->kind == L_LIST && kid->nkids && kid->kids[0]->kind == L_LET && kid->kids[kid->nkids - 1]->kind == L_LET) {
+    if (builder_is_let(kid)) {
         struct tensor t = br->in;
         int rc = walk(b, kid, &t, -1);
         return rc < 0 ? rc : 0;
@@ -399,7 +401,7 @@ static int reduce_mul(struct plan_builder *b, const struct layer *l, struct bran
     return rc;
 }
 
-static int reduce(struct plan_builder *b, const struct layer *l, struct branches *br, struct tensor *t)
+int builder_reduce(struct plan_builder *b, const struct layer *l, struct branches *br, struct tensor *t)
 {
     if (br->n == 0)
         return err_set(b->err, ERR_INVALID, l->where, "no branch is left");
@@ -422,7 +424,7 @@ static int walk_branches(struct plan_builder *b, const struct layer *l, struct t
         if (l->kind == L_REDUCE || (mask >> i & 1))
             rc = collect(b, br, l->kids[i], l->numbered ? i : -1);
     if (!rc)
-        rc = reduce(b, l, br, t);
+        rc = builder_reduce(b, l, br, t);
     free(br);
     return rc;
 }
@@ -436,14 +438,14 @@ static int dispatch(struct plan_builder *b, const struct layer *l, struct tensor
     case L_CALL: return walk_call(b, l, t);
     case L_CHOOSE: return walk_choose(b, l, t);
     case L_FOR: c.body = l->kids[0]; return loop(b, l, for_round, &c);
-    case L_LET: return set_slot(b, l->slot, l->select, b->frame);
+    case L_LET: return builder_slot(b, l->slot, l->select, b->frame);
     default: return walk_branches(b, l, t);
     }
 }
 
 /* ---- paths ---- */
 
-static int push_name(struct plan_builder *b, const struct layer *l, int number)
+int builder_push_name(struct plan_builder *b, const struct layer *l, int number)
 {
     char text[SPACE_MAX_PATH];
     int n = 0;
@@ -499,7 +501,7 @@ static int walk_named(struct plan_builder *b, const struct layer *l, struct tens
         rc = find_named(b, &l->from[0], t);
     b->cur = *t;
     if (!rc)
-        rc = push_name(b, l, number);
+        rc = builder_push_name(b, l, number);
     if (!rc && l->block && b->s->nblocks)
         rc = find_block(b, l->block);
     if (!rc)
@@ -591,30 +593,35 @@ static int run(struct plan_builder *b, struct shape input, struct plan *out)
     return sweep(b, out);
 }
 
-int plan_build(struct arena *a, const struct space *s, const int *choice, struct shape input, unsigned char *active,
-               struct plan *out, struct err *err)
+void builder_init(struct plan_builder *b, const struct space *s, struct arena *a, const int *choice, struct err *err)
 {
-    struct plan_builder *b = malloc(sizeof *b);
-    struct err local = {0};
-    if (!b)
-        return err_set(err, ERR_NO_MEMORY, "", "no memory for the plan");
-    memset(b, 0, offsetof(struct plan_builder, path) + 1);
-    b->npath = b->nparent = 0;
-    b->named = NULL;
-    b->nnamed = b->named_base = b->steps = b->depth = 0;
+    memset(b, 0, sizeof *b);
     b->s = s;
     b->arena = a;
     b->choice = choice;
-    b->active = active;
-    b->err = &local;
-    if (active)
-        memset(active, 0, (size_t)s->ndecisions);
-    int rc = run(b, input, out);
+    b->err = err;
+    b->block = b->missing = -1;
+}
+
+void builder_clear(struct plan_builder *b)
+{
     free(b->nodes);
     free(b->keys);
     free(b->classes);
     free(b->named);
-    free(b);
+}
+
+int plan_build(struct arena *a, const struct space *s, const int *choice, struct shape input, unsigned char *active,
+               struct plan *out, struct err *err)
+{
+    struct plan_builder b;
+    struct err local = {0};
+    builder_init(&b, s, a, choice, &local);
+    b.active = active;
+    if (active)
+        memset(active, 0, (size_t)s->ndecisions);
+    int rc = run(&b, input, out);
+    builder_clear(&b);
     if (rc && err)
         *err = local;
     return rc;

@@ -39,7 +39,22 @@ struct plan_builder {
     struct named_tensor *named;
     int nnamed, named_base; /* names below named_base belong to callers */
     int steps, depth, block;
+    const unsigned char *known; /* the survey's: decisions that have a value; NULL: all */
+    int missing;                /* the survey's: a decision that was read without being known, -1 none */
 };
+
+struct branches { /* what a reduction joins */
+    struct tensor in, out[SPACE_MAX_BRANCHES];
+    const struct layer *l;
+    int n;
+};
+
+void builder_init(struct plan_builder *b, const struct space *s, struct arena *a, const int *choice, struct err *err);
+void builder_clear(struct plan_builder *b);
+int builder_push_name(struct plan_builder *b, const struct layer *l, int number);
+int builder_reduce(struct plan_builder *b, const struct layer *l, struct branches *br, struct tensor *t);
+int builder_slot(struct plan_builder *b, int slot, const struct expr *x, struct frame *into); /* both values */
+int builder_is_let(const struct layer *l); /* only names values: no branch of a reduction */
 
 int builder_decide(void *builder, int decision, struct val *out, struct err *err);      /* actual; marks it active */
 int builder_decide_full(void *builder, int decision, struct val *out, struct err *err); /* largest network */

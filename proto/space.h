@@ -49,6 +49,48 @@ const char *space_block(const struct space *s, int block);
 int space_code_parse(const struct space *s, const char *code, int *choice, struct err *err);
 int space_code_print(const struct space *s, const int *choice, char *out, size_t size, struct err *err);
 
+/* ---- the whole space ---- */
+
+const char *space_architectures(const struct space *s); /* how many, decimal, exact */
+uint64_t space_architectures64(const struct space *s);  /* the same; UINT64_MAX when it does not fit */
+
+struct space_bounds { /* smallest and largest cost of any architecture, cost.h's conventions */
+    struct space_bound {
+        int64_t min, max;
+        int exact; /* 0: no architecture is outside, but the ends may not be reached */
+    } conv_macs, all_macs, params;
+};
+const struct space_bounds *space_bounds(const struct space *s);
+
+/* active: [ndecisions] filled with 0 or 1. normalise: inactive decisions become option 0. */
+void space_active(const struct space *s, const int *choice, unsigned char *active);
+void space_normalise(const struct space *s, int *choice);
+
+/* Architecture number `index` (< space_architectures64), each once; the order is fixed by the document. */
+int space_nth(const struct space *s, uint64_t index, int *choice, struct err *err);
+
+/* Every architecture with the same probability. */
+void space_sample(const struct space *s, struct rng *r, int *choice);
+/* Every active decision is drawn anew with probability p, uniformly from all its options, the present one included. */
+void space_mutate(const struct space *s, struct rng *r, const int *parent, double p, int *child);
+/* Every decision from either parent with probability 1/2. */
+void space_crossover(const struct space *s, struct rng *r, const int *a, const int *b, int *child);
+
+/* What an architecture must satisfy; max 0: no limit. By cost.h's conv_macs and params. */
+struct space_limits {
+    int64_t macs_min, macs_max, params_min, params_max;
+};
+/* 1 when the architecture is inside, 0 when not, < 0 on failure. */
+int space_within(const struct space *s, const int *choice, const struct space_limits *l, struct err *err);
+/* Uniform over the architectures inside, by rejection: at most `tries` draws, then ERR_INVALID. */
+int space_sample_within(const struct space *s, struct rng *r, const struct space_limits *l, int tries, int *choice,
+                        struct err *err);
+
+/* ---- parameters of the supernet ---- */
+
+int space_ntensors(const struct space *s);
+const char *space_tensor(const struct space *s, int i, int *ndim, const int32_t **dims);
+
 /* Builds the plan of one architecture for images of shape `input`. active (may be NULL): [ndecisions] set to 1 or 0.
  * ERR_INVALID when the network cannot be built (where = JSON pointer), ERR_TOO_LARGE beyond SPACE_MAX_NODES. */
 int plan_build(struct arena *a, const struct space *s, const int *choice, struct shape input, unsigned char *active,

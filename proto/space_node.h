@@ -123,6 +123,29 @@ struct code_piece { /* literal text, then a decision (-1: none) */
     int decision;
 };
 
+struct space_tensor { /* one parameter of the largest network */
+    const char *name;
+    int ndim;
+    int32_t dims[PARAM_DIMS];
+};
+
+struct tab;
+struct bucket;
+enum { TERM_CONV_MACS, TERM_ALL_MACS, TERM_PARAMS, TERM_KINDS };
+
+struct space_facts { /* what the survey found: it holds for every architecture */
+    int ntensors;
+    struct space_tensor *tensors;
+    struct tab *activity; /* [ndecisions] byte tables: is the decision read? */
+    const char **read_at;  /* [ndecisions] path of the module that reads it first */
+    int nterms;
+    struct tab *terms; /* struct cost_term tables whose sum is the cost of an architecture */
+    int shared;        /* a parameter is used in two places: parameters do not simply add up */
+};
+struct cost_term {
+    int64_t v[TERM_KINDS];
+};
+
 struct space {
     struct arena arena;
     const char *name;
@@ -144,6 +167,16 @@ struct space {
     const char *tensors[SPACE_MAX_TENSORS];
     int nblocks;
     const char *blocks[SPACE_MAX_BLOCKS];
+    struct space_facts facts;
+    struct bucket *buckets; /* [ndecisions] in the order of drawing: space_count.c */
+    char *count;            /* number of architectures, decimal */
+    uint64_t count64;       /* the same, UINT64_MAX when it does not fit */
+    struct space_bounds bounds;
 };
+
+/* Walks every architecture at once: fills facts and blocks, finds errors that only some architectures have. */
+int space_survey(struct space *s, struct err *err);
+int space_count_prepare(struct space *s, struct err *err); /* fills buckets, count, bounds */
+void space_count_clear(struct space *s);
 
 #endif

@@ -727,6 +727,10 @@ int space_parse_json(const json_t *doc, struct space **out, struct err *err)
     p->err = &local;
     int rc = read_document(p, doc);
     free(p);
+    if (!rc)
+        rc = space_survey(s, &local);
+    if (!rc)
+        rc = space_count_prepare(s, &local);
     if (rc == 0) {
         if ((s->doc = json_deep_copy(doc))) {
             *out = s;
@@ -761,6 +765,9 @@ void space_free(struct space *s)
 {
     if (!s)
         return;
+    space_count_clear(s);
+    free(s->facts.tensors);
+    free(s->facts.terms);
     json_decref(s->doc);
     arena_clear(&s->arena);
     free(s);
@@ -806,4 +813,16 @@ int space_nblocks(const struct space *s)
 const char *space_block(const struct space *s, int block)
 {
     return s->blocks[block];
+}
+
+int space_ntensors(const struct space *s)
+{
+    return s->facts.ntensors;
+}
+
+const char *space_tensor(const struct space *s, int i, int *ndim, const int32_t **dims)
+{
+    *ndim = s->facts.tensors[i].ndim;
+    *dims = s->facts.tensors[i].dims;
+    return s->facts.tensors[i].name;
 }
