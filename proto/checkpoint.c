@@ -145,7 +145,8 @@ const struct tensor *checkpoint_find(const struct checkpoint *c, const char *nam
 int checkpoint_read(const struct checkpoint *c, const struct tensor *t, float *out, size_t n, struct err *err)
 {
     if ((uint64_t)t->numel != n)
-        return err_set(err, ERR_INVALID, t->name, "the tensor has %lld elements, %zu are wanted", (long long)t->numel, n);
+        return err_set(err, ERR_INVALID, t->name, "the tensor has %lld elements, %zu are wanted", (long long)t->numel,
+                       n);
     int rc = tensor_read(t, c->source, out, err);
     for (size_t i = 0; rc == 0 && i < n; i++)
         if (!isfinite(out[i]))

@@ -48,7 +48,8 @@ int dataset_part_load_plain(const struct dataset_part *p, int64_t i, struct imag
         rc = source_read(p->source, p->data + (uint64_t)i * p->stride, to, p->is_float ? 4 * n : n, err);
     for (size_t k = 0; rc == 0 && p->is_float && k < n; k++)
         if (!isfinite(out->f32[k]))
-            rc = err_set(err, ERR_INVALID, where, "value %zu is %s", k, isnan(out->f32[k]) ? "not a number" : "infinite");
+            rc = err_set(err, ERR_INVALID, where, "value %zu is %s", k,
+                         isnan(out->f32[k]) ? "not a number" : "infinite");
     if (rc != 0)
         image_clear(out);
     return rc;
@@ -134,7 +135,7 @@ static int map_folders(struct dataset *d, struct err *err)
             size_t class = 0;
             const char *folder = p->folders[p->labels[k]];
             if (strmap_get(&map, folder, &class)) {
-                p->labels[k] = (int32_t)class;
+                p->labels[k] = (int32_t) class;
                 continue;
             }
             struct suggest s;
@@ -243,7 +244,8 @@ int dataset_open(const struct dataset_doc *doc, const char *split, dataset_sourc
 {
     const struct dataset_split *s = dataset_doc_split(doc, split);
     if (!s)
-        return err_set(err, ERR_NOT_FOUND, "/splits", "the data set \"%.64s\" has no split \"%.63s\"", doc->name, split);
+        return err_set(err, ERR_NOT_FOUND, "/splits", "the data set \"%.64s\" has no split \"%.63s\"", doc->name,
+                       split);
     struct dataset *d = calloc(1, sizeof *d);
     if (!d)
         return err_set(err, ERR_NO_MEMORY, "", "no memory");
@@ -330,8 +332,8 @@ int dataset_load(const struct dataset *d, const int64_t *indices, size_t n, floa
     size_t size = (size_t)d->shape[0] * (size_t)d->shape[1] * (size_t)d->shape[2];
     for (size_t i = 0; i < n; i++) {
         if (indices[i] < 0 || indices[i] >= d->count)
-            return err_set(err, ERR_INVALID, d->place, "image %lld is wanted, the split has %lld", (long long)indices[i],
-                           (long long)d->count);
+            return err_set(err, ERR_INVALID, d->place, "image %lld is wanted, the split has %lld",
+                           (long long)indices[i], (long long)d->count);
         struct image im = {0};
         int rc = load_picture(d, indices[i], &im, err);
         if (rc == 0)

@@ -27,13 +27,15 @@ int32_t dataset_label(const struct dataset *d, int64_t i);
 void dataset_shape(const struct dataset *d, int chw[3]); /* after the transform */
 
 /* Network input of n images, float32 [n][c][h][w], and their labels (labels may be NULL). The indices are below
- * dataset_count (ERR_INVALID). Runs in several threads when the sources' read_at does. Errors name the image's place. */
+ * dataset_count (ERR_INVALID). Runs in several threads when the sources' read_at does. Errors name the image's place.
+ */
 int dataset_load(const struct dataset *d, const int64_t *indices, size_t n, float *out, int32_t *labels,
                  struct err *err);
 
 /* Opens every split, settles the classes (the union of a tar's folders, or 0 to the largest label) and tells what is
- * there: {"document": doc with its classes, "splits": {"train": {"images": n, "class_counts": [...]}}, "classes": [...],
- * "image": [c, h, w]}. Every split must have the same shape. A new reference; NULL on error. doc gets its classes. */
+ * there: {"document": doc with its classes, "splits": {"train": {"images": n, "class_counts": [...]}}, "classes":
+ * [...], "image": [c, h, w]}. Every split must have the same shape. A new reference; NULL on error. doc gets its
+ * classes. */
 json_t *dataset_inspect(struct dataset_doc *doc, dataset_source_fn *open, void *ctx, struct err *err);
 
 #endif

@@ -106,7 +106,7 @@ static int read_splits(struct dataset_doc *d, const json_t *splits, struct err *
         struct dataset_split *s = &d->splits[d->nsplits++];
         s->name = arena_strdup(&d->arena, name);
         size_t len = strlen(name);
-        int rc = !s->name               ? no_memory(err)
+        int rc = !s->name              ? no_memory(err)
                  : len < 1 || len > 63 ? err_set(err, ERR_INVALID, "", "a split's name has 1 to 63 bytes")
                                        : read_split(d, files, s, err);
         if (rc != 0) {
@@ -130,8 +130,8 @@ int dataset_doc_set_classes(struct dataset_doc *d, const char *const *names, siz
         if (put < 0) {
             rc = no_memory(err);
         } else if (put > 0 || !*name || strlen(name) > 256) {
-            rc = err_set(err, ERR_INVALID, "", put > 0 ? "\"%.64s\" is in the list twice" : "a class name has 1 to 256 bytes",
-                         name);
+            rc = err_set(err, ERR_INVALID, "",
+                         put > 0 ? "\"%.64s\" is in the list twice" : "a class name has 1 to 256 bytes", name);
             json_err_index(err, i);
             err_prefix(err, "/classes");
         } else {
@@ -246,8 +246,8 @@ static json_t *splits_json(const struct dataset_doc *d)
         json_t *files = json_array();
         for (size_t k = 0; k < d->splits[i].nfiles; k++) {
             const struct dataset_file *f = &d->splits[i].files[k];
-            json_array_append_new(files, json_pack("{s:s, s:s*, s:s*}", "blob", f->blob, "labels", f->labels, "folder",
-                                                   f->folder));
+            json_array_append_new(
+                files, json_pack("{s:s, s:s*, s:s*}", "blob", f->blob, "labels", f->labels, "folder", f->folder));
         }
         json_object_set_new(splits, d->splits[i].name, files);
     }

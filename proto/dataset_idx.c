@@ -36,7 +36,8 @@ static int read_header(struct header *h, read_fn *read, void *from, struct err *
     if (h->raw[0] || h->raw[1])
         return err_set(err, ERR_CORRUPT, "byte 0", "no IDX file: it does not start with two zeros");
     if (h->raw[2] != 8)
-        return err_set(err, ERR_UNSUPPORTED, "byte 2", "IDX type 0x%02x; only unsigned bytes (0x08) are read", h->raw[2]);
+        return err_set(err, ERR_UNSUPPORTED, "byte 2", "IDX type 0x%02x; only unsigned bytes (0x08) are read",
+                       h->raw[2]);
     h->ndim = h->raw[3];
     if (h->ndim < 1 || h->ndim > MAX_DIMS)
         return err_set(err, ERR_UNSUPPORTED, "byte 3", "%d dimensions; 1 to %d are read", h->ndim, MAX_DIMS);
@@ -108,7 +109,8 @@ static int read_labels(struct dataset_part *p, struct err *err)
     if (rc == 0 && h.ndim != 1)
         rc = err_set(err, ERR_INVALID, "", "labels have one dimension, not %d", h.ndim);
     if (rc == 0 && h.bytes != (uint64_t)p->count)
-        rc = err_set(err, ERR_INVALID, "", "%llu labels for %lld images", (unsigned long long)h.bytes, (long long)p->count);
+        rc = err_set(err, ERR_INVALID, "", "%llu labels for %lld images", (unsigned long long)h.bytes,
+                     (long long)p->count);
     if (rc == 0 && !(p->labels = dataset_part_labels(p->count, err)))
         rc = -ERR_NO_MEMORY;
     struct cursor c;
@@ -133,7 +135,8 @@ int dataset_idx_open(struct dataset_part *p, struct err *err)
     if (h.ndim < 3)
         return err_set(err, ERR_INVALID, "byte 3", "images have three or four dimensions, not %d", h.ndim);
     uint64_t c = h.ndim == 4 ? h.dims[1] : 1, height = h.dims[h.ndim - 2], width = h.dims[h.ndim - 1];
-    if (c < 1 || c > DATASET_MAX_CHANNELS || height < 1 || height > IMAGE_MAX_SIDE || width < 1 || width > IMAGE_MAX_SIDE)
+    if (c < 1 || c > DATASET_MAX_CHANNELS || height < 1 || height > IMAGE_MAX_SIDE || width < 1 ||
+        width > IMAGE_MAX_SIDE)
         return err_set(err, ERR_INVALID, "byte 8", "images of %llu x %llu x %llu are not read", (unsigned long long)c,
                        (unsigned long long)height, (unsigned long long)width);
     p->count = (int64_t)h.dims[0];

@@ -90,13 +90,14 @@ static int inspect_split(struct dataset_doc *doc, const char *name, dataset_sour
     if (shape[0] == 0)
         memcpy(shape, own, sizeof own);
     if (memcmp(shape, own, sizeof own) != 0)
-        rc = err_set(err, ERR_INVALID, "/splits", "images of \"%s\" are %d x %d x %d, those of \"%s\" %d x %d x %d", name,
-                     own[0], own[1], own[2], doc->splits[0].name, shape[0], shape[1], shape[2]);
+        rc = err_set(err, ERR_INVALID, "/splits", "images of \"%s\" are %d x %d x %d, those of \"%s\" %d x %d x %d",
+                     name, own[0], own[1], own[2], doc->splits[0].name, shape[0], shape[1], shape[2]);
     if (rc == 0)
         rc = read_every_image(d, err);
     if (rc == 0)
-        json_object_set_new(splits, name, json_pack("{s:I, s:o}", "images", (json_int_t)dataset_count(d), "class_counts",
-                                                    count_classes(d)));
+        json_object_set_new(
+            splits, name,
+            json_pack("{s:I, s:o}", "images", (json_int_t)dataset_count(d), "class_counts", count_classes(d)));
     dataset_close(d);
     return rc;
 }

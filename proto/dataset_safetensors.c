@@ -18,10 +18,13 @@ static int read_images(struct dataset_part *p, const struct tensor *t, struct er
     if (!t)
         return err_set(err, ERR_INVALID, "images", "the file has no tensor of this name");
     if (t->ndim != 4 || (t->dtype != DTYPE_U8 && t->dtype != DTYPE_F32))
-        return err_set(err, ERR_INVALID, t->name, "must be U8 or F32 with four dimensions (images, channels, height, "
-                       "width), not %s with %d", dtype_name(t->dtype), t->ndim);
+        return err_set(err, ERR_INVALID, t->name,
+                       "must be U8 or F32 with four dimensions (images, channels, height, "
+                       "width), not %s with %d",
+                       dtype_name(t->dtype), t->ndim);
     const int64_t *d = t->dims;
-    if (d[1] < 1 || d[1] > DATASET_MAX_CHANNELS || d[2] < 1 || d[2] > IMAGE_MAX_SIDE || d[3] < 1 || d[3] > IMAGE_MAX_SIDE)
+    if (d[1] < 1 || d[1] > DATASET_MAX_CHANNELS || d[2] < 1 || d[2] > IMAGE_MAX_SIDE || d[3] < 1 ||
+        d[3] > IMAGE_MAX_SIDE)
         return err_set(err, ERR_INVALID, t->name, "images of %lld x %lld x %lld are not read", (long long)d[1],
                        (long long)d[2], (long long)d[3]);
     p->count = d[0];
@@ -51,7 +54,8 @@ static int read_labels(struct dataset_part *p, const struct tensor *t, struct er
         return err_set(err, ERR_INVALID, t->name, "must be I64, I32 or U8 with one dimension, not %s with %d",
                        dtype_name(t->dtype), t->ndim);
     if (t->numel != p->count)
-        return err_set(err, ERR_INVALID, t->name, "%lld labels for %lld images", (long long)t->numel, (long long)p->count);
+        return err_set(err, ERR_INVALID, t->name, "%lld labels for %lld images", (long long)t->numel,
+                       (long long)p->count);
     if (p->count == 0)
         return 0;
     p->labels = dataset_part_labels(p->count, err);

@@ -97,7 +97,8 @@ static int keep_data(struct archive *a, struct feed *f, struct picture *p, int64
                      struct err *err)
 {
     if (size < 0 || (uint64_t)size > *budget)
-        return err_set(err, ERR_TOO_LARGE, p->name, "its %lld bytes are more than the archive can hold", (long long)size);
+        return err_set(err, ERR_TOO_LARGE, p->name, "its %lld bytes are more than the archive can hold",
+                       (long long)size);
     *budget -= (uint64_t)size;
     p->data = malloc((size_t)size + 1);
     if (!p->data)
@@ -135,7 +136,8 @@ static int take_entry(struct tar *t, struct archive *a, struct feed *f, struct a
         return 0;
     }
     if (strchr(slash + 1, '/'))
-        return err_set(err, ERR_INVALID, path, "lies deeper than class/file; \"folder\" says which folder holds the classes");
+        return err_set(err, ERR_INVALID, path,
+                       "lies deeper than class/file; \"folder\" says which folder holds the classes");
     struct picture *p = add_picture(t, rest, slash);
     return p ? keep_data(a, f, p, archive_entry_size(e), budget, err) : err_set(err, ERR_NO_MEMORY, "", "no memory");
 }
@@ -173,8 +175,8 @@ static int by_name(const void *x, const void *y)
 static int number_classes(struct dataset_part *p, struct tar *t, const char *folder, struct err *err)
 {
     if (!t->count)
-        return err_set(err, ERR_INVALID, "", "no .jpg, .jpeg or .png in class folders below \"%s\"%s%s", folder ? folder : "",
-                       t->outside ? "; there is " : "", t->outside ? t->outside : "");
+        return err_set(err, ERR_INVALID, "", "no .jpg, .jpeg or .png in class folders below \"%s\"%s%s",
+                       folder ? folder : "", t->outside ? "; there is " : "", t->outside ? t->outside : "");
     qsort(t->pictures, t->count, sizeof *t->pictures, by_name);
     p->count = (int64_t)t->count;
     p->labels = dataset_part_labels(p->count, err);
@@ -216,7 +218,8 @@ static void close_tar(struct dataset_part *p)
 static int choose_formats(struct archive *a)
 {
     return archive_read_support_filter_xz(a) == ARCHIVE_OK && archive_read_support_filter_gzip(a) == ARCHIVE_OK &&
-                   archive_read_support_filter_bzip2(a) == ARCHIVE_OK && archive_read_support_format_tar(a) == ARCHIVE_OK
+                   archive_read_support_filter_bzip2(a) == ARCHIVE_OK &&
+                   archive_read_support_format_tar(a) == ARCHIVE_OK
                ? 0
                : -1;
 }

@@ -17,8 +17,9 @@ int image_alloc(struct image *im, int c, int h, int w, int is_float, struct err 
 {
     *im = (struct image){.c = c, .h = h, .w = w};
     if (c < 1 || h < 1 || w < 1 || c > 16 || h > IMAGE_MAX_SIDE || w > IMAGE_MAX_SIDE || (long)h * w > IMAGE_MAX_PIXELS)
-        return err_set(err, ERR_TOO_LARGE, "", "an image of %d x %d x %d; 1 to 16 channels and at most %d a side are read",
-                       c, h, w, IMAGE_MAX_SIDE);
+        return err_set(err, ERR_TOO_LARGE, "",
+                       "an image of %d x %d x %d; 1 to 16 channels and at most %d a side are read", c, h, w,
+                       IMAGE_MAX_SIDE);
     size_t n = (size_t)c * (size_t)h * (size_t)w;
     void *p = malloc(is_float ? n * sizeof(float) : n);
     if (!p)

@@ -1,6 +1,6 @@
 /* image: one picture in memory, planar [c][h][w], as bytes or floats; and the decoding of JPEG and PNG into it.
- * Decoders give RGB (grey is spread, alpha dropped, 16 bits reduced to 8, palettes looked up) as Pillow's convert("RGB")
- * does; EXIF orientation is not applied. CMYK is refused. */
+ * Decoders give RGB (grey is spread, alpha dropped, 16 bits reduced to 8, palettes looked up) as Pillow's
+ * convert("RGB") does; EXIF orientation is not applied. CMYK is refused. */
 #ifndef PROTO_IMAGE_H
 #define PROTO_IMAGE_H
 
@@ -16,7 +16,8 @@ struct image {
     float *f32;
 };
 
-int image_alloc(struct image *im, int c, int h, int w, int is_float, struct err *err); /* ERR_TOO_LARGE, ERR_NO_MEMORY */
+int image_alloc(struct image *im, int c, int h, int w, int is_float,
+                struct err *err); /* ERR_TOO_LARGE, ERR_NO_MEMORY */
 void image_clear(struct image *im);
 
 /* ERR_CORRUPT for damaged or truncated files, ERR_UNSUPPORTED for other formats. where is left empty. */

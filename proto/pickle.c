@@ -294,7 +294,8 @@ static int call_tensor(struct machine *m, const struct pickle_seq *args)
     int strides;
     if (args->count < 4 || v[0].kind != PICKLE_STORAGE || v[1].kind != PICKLE_INT || v[1].u.i < 0 ||
         int_tuple(&v[2], t->dims, &t->ndim) != 0 || int_tuple(&v[3], t->strides, &strides) != 0 || strides != t->ndim)
-        return fail(m, ERR_CORRUPT, "a tensor is not described by storage, offset, size and stride of at most 8 dimensions");
+        return fail(m, ERR_CORRUPT,
+                    "a tensor is not described by storage, offset, size and stride of at most 8 dimensions");
     t->storage = v[0].index;
     t->offset = v[1].u.i;
     return push(m, (struct pickle_value){.kind = PICKLE_TENSOR, .u.tensor = t});
@@ -441,8 +442,8 @@ static int step(struct machine *m, int op)
         return push_long(m, 4);
     case 'G': /* BINFLOAT */
         return push_float(m);
-    case 'U': /* SHORT_BINSTRING */
-    case 'C': /* SHORT_BINBYTES */
+    case 'U':  /* SHORT_BINSTRING */
+    case 'C':  /* SHORT_BINBYTES */
     case 0x8c: /* SHORT_BINUNICODE */
         return push_string(m, 1);
     case 'T': /* BINSTRING */
@@ -487,7 +488,7 @@ static int step(struct machine *m, int op)
         return op_global(m);
     case 0x93: /* STACK_GLOBAL */
         return op_stack_global(m);
-    case 'R': /* REDUCE */
+    case 'R':  /* REDUCE */
     case 0x81: /* NEWOBJ */
         return op_reduce(m);
     case 'b': /* BUILD: attributes such as a state dict's _metadata; the object stays as it is */
@@ -528,7 +529,8 @@ int pickle_read(struct cursor *c, struct arena *a, pickle_persistent *persistent
 
 int pickle_is_string(const struct pickle_value *v, const char *text)
 {
-    return v->kind == PICKLE_STRING && v->u.string->n == strlen(text) && memcmp(v->u.string->text, text, strlen(text)) == 0;
+    return v->kind == PICKLE_STRING && v->u.string->n == strlen(text) &&
+           memcmp(v->u.string->text, text, strlen(text)) == 0;
 }
 
 const struct pickle_value *pickle_get(const struct pickle_value *dict, const char *key)
@@ -546,7 +548,7 @@ int pickle_storage_dtype(const struct pickle_value *global)
 
 const char *pickle_kind_name(enum pickle_kind kind)
 {
-    static const char *const names[] = {"None",   "a bool", "an int",  "a long int", "a float",   "a string", "a tuple",
+    static const char *const names[] = {"None",   "a bool", "an int",  "a long int", "a float",  "a string", "a tuple",
                                         "a list", "a dict", "a class", "a storage",  "a tensor", "an object"};
     return names[kind];
 }

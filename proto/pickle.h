@@ -2,8 +2,8 @@
  * dicts are made of, by name; any other name is refused, and no name ever becomes a call. What it cannot use but knows
  * to be harmless (an optimiser's numpy scalar, argparse's namespace) becomes an opaque value.
  *
- * Memory: every instruction costs a bounded amount, so the arena grows with the pickle read; its limit is the last word.
- * Nothing recurses: values refer to each other and are walked by the reader to a depth of its choosing. */
+ * Memory: every instruction costs a bounded amount, so the arena grows with the pickle read; its limit is the last
+ * word. Nothing recurses: values refer to each other and are walked by the reader to a depth of its choosing. */
 #ifndef PROTO_PICKLE_H
 #define PROTO_PICKLE_H
 
@@ -60,7 +60,8 @@ int pickle_read(struct cursor *c, struct arena *a, pickle_persistent *persistent
                 struct err *err);
 
 int pickle_is_string(const struct pickle_value *v, const char *text);
-const struct pickle_value *pickle_get(const struct pickle_value *dict, const char *key); /* NULL when absent or no dict */
+const struct pickle_value *pickle_get(const struct pickle_value *dict,
+                                      const char *key);      /* NULL when absent or no dict */
 int pickle_storage_dtype(const struct pickle_value *global); /* enum dtype of torch.FloatStorage ..., or -1 */
 const char *pickle_kind_name(enum pickle_kind kind);
 

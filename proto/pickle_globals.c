@@ -6,17 +6,16 @@
 #include <stddef.h>
 #include <string.h>
 
-#define STORAGE_ROW(name, bytes, safe, prefix)                            \
-    {"torch", prefix "Storage", CALL_STORAGE, DTYPE_##name},              \
-    {"torch.cuda", prefix "Storage", CALL_STORAGE, DTYPE_##name},
+#define STORAGE_ROW(name, bytes, safe, prefix)                                                                         \
+    {"torch", prefix "Storage", CALL_STORAGE, DTYPE_##name},                                                           \
+        {"torch.cuda", prefix "Storage", CALL_STORAGE, DTYPE_##name},
 
 static const struct {
     const char *module, *name;
     enum pickle_call call;
     int dtype;
 } rows[] = {
-    DTYPE_MAP(STORAGE_ROW)
-    {"collections", "OrderedDict", CALL_DICT, -1},
+    DTYPE_MAP(STORAGE_ROW){"collections", "OrderedDict", CALL_DICT, -1},
     {"collections", "defaultdict", CALL_DICT, -1},
     {"collections", "Counter", CALL_DICT, -1},
     {"torch._utils", "_rebuild_tensor_v2", CALL_TENSOR, -1},

@@ -110,8 +110,9 @@ const char *source_place(char out[32], uint64_t offset)
 static int truncated(uint64_t offset, uint64_t n, uint64_t size, struct err *err)
 {
     char place[32];
-    return err_set(err, ERR_CORRUPT, source_place(place, offset), "truncated: %llu bytes are expected here, %llu are there",
-                   (unsigned long long)n, (unsigned long long)(offset < size ? size - offset : 0));
+    return err_set(err, ERR_CORRUPT, source_place(place, offset),
+                   "truncated: %llu bytes are expected here, %llu are there", (unsigned long long)n,
+                   (unsigned long long)(offset < size ? size - offset : 0));
 }
 
 int source_read(struct source *s, uint64_t offset, void *out, size_t n, struct err *err)

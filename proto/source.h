@@ -18,7 +18,7 @@ struct source {
 int source_open_file(const char *path, struct source **out, struct err *err);
 int source_open_memory(const void *data, size_t n, struct source **out, struct err *err); /* borrows data */
 int source_take_memory(void *data, size_t n, struct source **out, struct err *err); /* frees data, even on failure */
-void source_close(struct source *s);                                                     /* NULL is fine */
+void source_close(struct source *s);                                                /* NULL is fine */
 
 /* read_at with the check: ERR_CORRUPT "truncated" when the bytes are not all there. where = "byte N". */
 int source_read(struct source *s, uint64_t offset, void *out, size_t n, struct err *err);
@@ -26,8 +26,8 @@ int source_read(struct source *s, uint64_t offset, void *out, size_t n, struct e
 /* Small reads forwards through a buffer. */
 struct cursor {
     struct source *source;
-    uint64_t at, end;            /* next byte; one past the last that may be read */
-    uint64_t buffered, filled;   /* offset of buffer[0]; bytes in it */
+    uint64_t at, end;          /* next byte; one past the last that may be read */
+    uint64_t buffered, filled; /* offset of buffer[0]; bytes in it */
     unsigned char buffer[16384];
 };
 

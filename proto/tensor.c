@@ -60,12 +60,12 @@ static float half_to_float(uint16_t h)
     return bits_to_float(sign | (exponent + 112) << 23 | fraction << 13);
 }
 
-#define CONVERT(type, expression)                           \
-    for (size_t i = 0; i < n; i++) {                        \
-        type v;                                             \
-        memcpy(&v, (const char *)in + i * sizeof v, sizeof v); \
-        out[i] = (float)(expression);                       \
-    }                                                       \
+#define CONVERT(type, expression)                                                                                      \
+    for (size_t i = 0; i < n; i++) {                                                                                   \
+        type v;                                                                                                        \
+        memcpy(&v, (const char *)in + i * sizeof v, sizeof v);                                                         \
+        out[i] = (float)(expression);                                                                                  \
+    }                                                                                                                  \
     break
 
 void dtype_to_f32(enum dtype t, const void *in, size_t n, float *out)
@@ -129,8 +129,8 @@ int tensor_bounds(struct tensor *t, uint64_t begin, uint64_t end, struct err *er
         return 0;
     t->span = (last + 1) * size;
     if (t->span > end - t->offset)
-        return err_set(err, ERR_CORRUPT, t->name, "needs %llu bytes, its storage has %llu",
-                       (unsigned long long)t->span, (unsigned long long)(end - t->offset));
+        return err_set(err, ERR_CORRUPT, t->name, "needs %llu bytes, its storage has %llu", (unsigned long long)t->span,
+                       (unsigned long long)(end - t->offset));
     if ((uint64_t)t->numel * size > end - begin)
         return err_set(err, ERR_UNSUPPORTED, t->name, "an expanded view: more elements than its storage has");
     return 0;

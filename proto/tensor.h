@@ -11,23 +11,23 @@
 #include <stdint.h>
 
 /* X(name, bytes, safetensors' name, the prefix of PyTorch's storage class) */
-#define DTYPE_MAP(X)          \
-    X(F32, 4, "F32", "Float")     \
-    X(F16, 2, "F16", "Half")      \
-    X(BF16, 2, "BF16", "BFloat16") \
-    X(F64, 8, "F64", "Double")    \
-    X(I64, 8, "I64", "Long")      \
-    X(I32, 4, "I32", "Int")       \
-    X(I16, 2, "I16", "Short")     \
-    X(I8, 1, "I8", "Char")        \
-    X(U8, 1, "U8", "Byte")        \
+#define DTYPE_MAP(X)                                                                                                   \
+    X(F32, 4, "F32", "Float")                                                                                          \
+    X(F16, 2, "F16", "Half")                                                                                           \
+    X(BF16, 2, "BF16", "BFloat16")                                                                                     \
+    X(F64, 8, "F64", "Double")                                                                                         \
+    X(I64, 8, "I64", "Long")                                                                                           \
+    X(I32, 4, "I32", "Int")                                                                                            \
+    X(I16, 2, "I16", "Short")                                                                                          \
+    X(I8, 1, "I8", "Char")                                                                                             \
+    X(U8, 1, "U8", "Byte")                                                                                             \
     X(BOOL, 1, "BOOL", "Bool")
 
 enum dtype {
 #define DTYPE_ENUM(name, bytes, safe, torch) DTYPE_##name,
     DTYPE_MAP(DTYPE_ENUM)
 #undef DTYPE_ENUM
-    DTYPE_COUNT
+        DTYPE_COUNT
 };
 enum { TENSOR_MAX_DIMS = 8, TENSOR_MAX_NAME = 512 };
 
@@ -47,9 +47,9 @@ struct tensor_list {
 };
 
 size_t dtype_size(enum dtype t);
-const char *dtype_name(enum dtype t);                        /* "F32" */
-int dtype_from_name(const char *name);                       /* safetensors' name -> enum dtype, or -1 */
-int dtype_from_torch(const char *prefix, size_t n);          /* "Float" -> DTYPE_F32, or -1 */
+const char *dtype_name(enum dtype t);                                  /* "F32" */
+int dtype_from_name(const char *name);                                 /* safetensors' name -> enum dtype, or -1 */
+int dtype_from_torch(const char *prefix, size_t n);                    /* "Float" -> DTYPE_F32, or -1 */
 void dtype_to_f32(enum dtype t, const void *in, size_t n, float *out); /* in: little-endian, any alignment */
 
 /* Fills numel and, when `contiguous`, the strides; ERR_CORRUPT for a product that cannot be. where = name. */

@@ -33,7 +33,8 @@ int tensorfile_detect(struct source *s)
     return s->size > 9 && header_length(s, &n, NULL) == 0 && source_read(s, 8, &first, 1, NULL) == 0 && first == '{';
 }
 
-static int member(const json_t *entry, const char *key, int array, const char *name, const json_t **out, struct err *err)
+static int member(const json_t *entry, const char *key, int array, const char *name, const json_t **out,
+                  struct err *err)
 {
     *out = json_object_get(entry, key);
     if (array ? !json_is_array(*out) : !json_is_string(*out))
@@ -116,8 +117,9 @@ static int check_cover(const struct tensor_list *l, uint64_t at, uint64_t end, s
                            t->offset < at ? "overlaps" : "leaves a gap after");
         at += t->span;
     }
-    return at == end ? 0 : err_set(err, ERR_CORRUPT, "", "%llu bytes at the end belong to no tensor",
-                                   (unsigned long long)(end - at));
+    return at == end ? 0
+                     : err_set(err, ERR_CORRUPT, "", "%llu bytes at the end belong to no tensor",
+                               (unsigned long long)(end - at));
 }
 
 static int read_header(const json_t *doc, uint64_t data, uint64_t end, struct arena *a, struct tensor_list *out,

@@ -35,7 +35,8 @@ struct tensorfile_writer {
 /* metadata: a flat object of strings, or NULL. Entries stay the caller's until the end. */
 int tensorfile_begin(struct tensorfile_writer *w, const struct tensorfile_entry *entries, size_t count,
                      const json_t *metadata, tensorfile_sink *sink, void *ctx, struct err *err);
-int tensorfile_write(struct tensorfile_writer *w, const void *data, size_t bytes, struct err *err); /* one whole tensor */
+int tensorfile_write(struct tensorfile_writer *w, const void *data, size_t bytes,
+                     struct err *err);                            /* one whole tensor */
 int tensorfile_end(struct tensorfile_writer *w, struct err *err); /* ERR_INTERNAL when tensors are missing */
 
 #endif

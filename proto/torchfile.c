@@ -30,7 +30,8 @@ struct reader {
     struct strmap by_key;
 };
 
-static const unsigned char legacy_magic[13] = {0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, '.'};
+static const unsigned char legacy_magic[13] = {0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9,
+                                               0x20, 0x6a, 0xa8, 0x50, 0x19, '.'};
 
 enum torchfile_form torchfile_detect(struct source *s)
 {
@@ -63,9 +64,11 @@ static int storage_add(struct reader *r, const struct storage *s, uint32_t *inde
 static int storage_place(struct storage *s, uint64_t offset, uint64_t bytes, struct err *err)
 {
     int64_t need;
-    if (s->numel < 0 || __builtin_mul_overflow(s->numel, (int64_t)dtype_size(s->dtype), &need) || (uint64_t)need > bytes)
-        return err_set(err, ERR_CORRUPT, s->key, "truncated: storage %.64s should have %lld elements, its data are %llu bytes",
-                       s->key, (long long)s->numel, (unsigned long long)bytes);
+    if (s->numel < 0 || __builtin_mul_overflow(s->numel, (int64_t)dtype_size(s->dtype), &need) ||
+        (uint64_t)need > bytes)
+        return err_set(err, ERR_CORRUPT, s->key,
+                       "truncated: storage %.64s should have %lld elements, its data are %llu bytes", s->key,
+                       (long long)s->numel, (unsigned long long)bytes);
     s->offset = offset;
     s->placed = 1;
     return 0;

@@ -154,7 +154,8 @@ static int center_crop(struct image *im, int size, struct err *err)
 {
     struct image out;
     if (im->h < size || im->w < size)
-        return err_set(err, ERR_INVALID, "", "an image of %d x %d is smaller than the centre crop of %d", im->w, im->h, size);
+        return err_set(err, ERR_INVALID, "", "an image of %d x %d is smaller than the centre crop of %d", im->w, im->h,
+                       size);
     int rc = image_alloc(&out, im->c, size, size, im->f32 != NULL, err);
     if (rc != 0)
         return rc;

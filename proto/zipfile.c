@@ -151,8 +151,8 @@ static int read_member(struct zip_member *m, struct source *s, struct cursor *c,
     if (read_extra64(extra, extras, &m->size, &packed, &local) != 0)
         return err_set(err, ERR_CORRUPT, m->name, "the member's zip64 field is missing");
     if (le(b + 10, 2) != 0 || packed != m->size)
-        return err_set(err, ERR_UNSUPPORTED, m->name, "the member is compressed (method %d); torch.save stores them plain",
-                       (int)le(b + 10, 2));
+        return err_set(err, ERR_UNSUPPORTED, m->name,
+                       "the member is compressed (method %d); torch.save stores them plain", (int)le(b + 10, 2));
     return place_data(m, s, local, err);
 }
 

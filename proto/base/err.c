@@ -12,10 +12,9 @@ struct err_row {
     int retry;
 };
 
-static const struct err_row rows[ERR_COUNT] = {
-    [ERR_NONE] = {200, "none", 0},
+static const struct err_row rows[ERR_COUNT] = {[ERR_NONE] = {200, "none", 0},
 #define ERR_ROW(name, status, type, retry) [ERR_##name] = {status, type, retry},
-    ERR_MAP(ERR_ROW)
+                                               ERR_MAP(ERR_ROW)
 #undef ERR_ROW
 };
 
@@ -24,7 +23,12 @@ static const struct err_row rows[ERR_COUNT] = {
 static void clean(char *s)
 {
     for (unsigned char *p = (unsigned char *)s; *p;) {
-        int n = *p < 0x80 ? 1 : *p >= 0xc2 && *p < 0xe0 ? 2 : *p >> 4 == 14 ? 3 : *p >= 0xf0 && *p < 0xf5 ? 4 : 0, ok = n;
+        int n = *p < 0x80                 ? 1
+                : *p >= 0xc2 && *p < 0xe0 ? 2
+                : *p >> 4 == 14           ? 3
+                : *p >= 0xf0 && *p < 0xf5 ? 4
+                                          : 0,
+            ok = n;
         for (int i = 1; i < n && ok; i++)
             ok = (p[i] & 0xc0) == 0x80;
         ok = ok && !(n == 1 && (*p < 0x20 || *p == 0x7f)) && !(*p == 0xe0 && p[1] < 0xa0) &&

@@ -17,6 +17,6 @@ int suggest_distance(const char *a, const char *b); /* of words up to 64 bytes; 
 
 void suggest_init(struct suggest *s, const char *word);
 void suggest_offer(struct suggest *s, const char *name); /* name must outlive s */
-const char *suggest_hint(struct suggest *s); /* " (did you mean \"expand\"?)", or "" ; lives in s */
+const char *suggest_hint(struct suggest *s);             /* " (did you mean \"expand\"?)", or "" ; lives in s */
 
 #endif

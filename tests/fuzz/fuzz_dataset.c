@@ -31,10 +31,11 @@ static struct dataset_doc *document(unsigned pick)
     }
     sha[0][64] = sha[1][64] = 0;
     int idx = pick % 4 == 2;
-    int n = snprintf(text, sizeof text,
-                     "{\"name\":\"f\",\"format\":\"%s\",\"splits\":{\"v\":[{\"blob\":\"%s\"%s%s%s}]},\"transform\":[%s]}",
-                     formats[pick % 4], sha[0], idx ? ",\"labels\":\"" : "", idx ? sha[1] : "", idx ? "\"" : "",
-                     steps[pick / 4 % 4]);
+    int n =
+        snprintf(text, sizeof text,
+                 "{\"name\":\"f\",\"format\":\"%s\",\"splits\":{\"v\":[{\"blob\":\"%s\"%s%s%s}]},\"transform\":[%s]}",
+                 formats[pick % 4], sha[0], idx ? ",\"labels\":\"" : "", idx ? sha[1] : "", idx ? "\"" : "",
+                 steps[pick / 4 % 4]);
     struct dataset_doc *doc = NULL;
     struct err e = {0};
     json_t *j = json_parse_strict(text, (size_t)n, 16, &e);
