@@ -1,0 +1,119 @@
+/* pack: weights as the kernels read them, and what a packed blob says about itself.
+ *
+ * A dense blob is cut into panels of 1 to 3 units of output channels; a panel starts at a unit, never reaches past the
+ * block it started in but for whole further blocks, and lists the input channels it reads: all of them, or those of
+ * the groups its outputs belong to, with zeros where an output's group does not read a channel. Weights follow in the
+ * order of the sum: [input block][tap][lane][output]. A depthwise blob is [block][tap][16]. */
+#ifndef WORKER_ENGINE_CPU_PACK_H
+#define WORKER_ENGINE_CPU_PACK_H
+
+struct panel {
+    int32_t o, units;           /* first output channel */
+    int32_t block, blocks;      /* input channel blocks read */
+    int32_t first, last;        /* lanes first.. of the first block, ..last of the last one */
+    int64_t w;                  /* floats from the blob's start */
+};
+
+struct blob {
+    int32_t npanels; /* 0: depthwise */
+    int32_t c, o, taps;
+    int64_t w; /* depthwise: floats from the blob's start */
+    struct panel panels[];
+};
+
+INL int is_depthwise(const struct cpu_conv *s)
+{
+    return s->groups > 1 && s->groups == s->c && s->c == s->o;
+}
+INL size_t round_up(size_t n, size_t to)
+{
+    return (n + to - 1) / to * to;
+}
+INL int blocks_of(int32_t c)
+{
+    return (c + 15) / 16;
+}
+
+/* The input channels c0..c1 that outputs o..o_end read. */
+static void panel_inputs(const struct cpu_conv *s, struct panel *p, int32_t o_end)
+{
+    int32_t cg = s->c / s->groups, og = s->o / s->groups;
+    int32_t c0 = p->o / og * cg, c1 = (o_end - 1) / og * cg + cg;
+    p->block = c0 / 16;
+    p->blocks = (c1 - 1) / 16 - p->block + 1;
+    p->first = c0 % 16;
+    p->last = (c1 - 1) % 16 + 1;
+}
+
+/* Units of the panel that starts at unit u of all: pairs, and three at the end of an odd number. Grouped convolutions
+ * with few channels in a group take single units, since each reads fewer channels. */
+static int panel_units(const struct cpu_conv *s, int u, int all)
+{
+    if (s->groups > 1 && s->o / s->groups < 2 * UNIT)
+        return 1;
+    return all - u == 3 ? 3 : all - u == 1 ? 1 : 2;
+}
+
+static int64_t panel_lanes(const struct panel *p)
+{
+    return (int64_t)(p->blocks - 1) * 16 + p->last - p->first;
+}
+
+/* Lays out the blob; writes the panels when asked to. Returns its floats. */
+static int64_t blob_layout(const struct cpu_conv *s, struct blob *b)
+{
+    int all = (s->o + UNIT - 1) / UNIT, n = 0, taps = s->kh * s->kw;
+    if (is_depthwise(s)) {
+        int64_t at = (int64_t)round_up(sizeof *b, CPU_ALIGN) / 4;
+        if (b)
+            *b = (struct blob){.c = s->c, .o = s->o, .taps = taps, .w = at};
+        return at + (int64_t)blocks_of(s->c) * taps * 16;
+    }
+    for (int u = 0; u < all; u += panel_units(s, u, all))
+        n++;
+    int64_t at = (int64_t)round_up(sizeof *b + (size_t)n * sizeof b->panels[0], CPU_ALIGN) / 4;
+    if (b)
+        *b = (struct blob){.npanels = n, .c = s->c, .o = s->o, .taps = taps};
+    for (int u = 0, i = 0; i < n; i++) {
+        struct panel p = {.o = u * UNIT, .units = panel_units(s, u, all), .w = at};
+        u += p.units;
+        panel_inputs(s, &p, u * UNIT < s->o ? u * UNIT : s->o);
+        at += (int64_t)round_up((size_t)(panel_lanes(&p) * taps * p.units * UNIT), 16);
+        if (b)
+            b->panels[i] = p;
+    }
+    return at;
+}
+
+static size_t pack_bytes(const struct cpu_conv *s)
+{
+    return (size_t)blob_layout(s, NULL) * 4;
+}
+
+static void pack_panel(const struct cpu_conv *s, const struct panel *p, const float *oihw, float *w)
+{
+    int32_t cg = s->c / s->groups, og = s->o / s->groups, taps = s->kh * s->kw;
+    for (int b = 0; b < p->blocks; b++)
+        for (int tap = 0; tap < taps; tap++)
+            for (int k = b ? 0 : p->first, to = b + 1 < p->blocks ? 16 : p->last; k < to; k++)
+                for (int j = 0; j < p->units * UNIT; j++, w++) {
+                    int32_t o = p->o + j, c = (p->block + b) * 16 + k;
+                    int mine = o < s->o && o / og == c / cg;
+                    *w = mine ? oihw[((int64_t)o * cg + c % cg) * taps + tap] : 0.0f;
+                }
+}
+
+static void pack_weights(const struct cpu_conv *s, const float *oihw, void *packed)
+{
+    struct blob *b = packed;
+    memset(packed, 0, pack_bytes(s));
+    blob_layout(s, b);
+    for (int i = 0; i < b->npanels; i++)
+        pack_panel(s, &b->panels[i], oihw, (float *)packed + b->panels[i].w);
+    if (!b->npanels)
+        for (int32_t c = 0; c < s->c; c++)
+            for (int tap = 0; tap < b->taps; tap++)
+                ((float *)packed + b->w)[((int64_t)(c / 16) * b->taps + tap) * 16 + c % 16] = oihw[(int64_t)c * b->taps + tap];
+}
+
+#endif

@@ -1,0 +1,170 @@
+/* tile: the inner loop of every dense convolution: TH x TW output pixels times NU units of output channels, held in
+ * registers while the products are added up.
+ *
+ * A unit is 8 channels (16 where a vector holds 16). An input pixel is 16 lanes of one block, the next pixel of a row
+ * the next 16 floats (whoever fills the input buffer lays out strided convolutions so), a kernel tap an offset.
+ * Included once per instruction set, after vec.h and with ACCS, the accumulators that fit the registers. The caller
+ * decides panels, bands and pieces of the sum. */
+#ifndef WORKER_ENGINE_CPU_TILE_H
+#define WORKER_ENGINE_CPU_TILE_H
+
+#define UNIT (VL > 8 ? VL : 8)
+#define UNIT_VECS (UNIT / VL)
+#define TILE_VECS (3 * UNIT_VECS)
+#define TILE_PIXELS 12
+/* Pixels of a tile this many units wide. */
+#define TILE_MAX(nu) (ACCS / ((nu)*UNIT_VECS) > TILE_PIXELS ? TILE_PIXELS : ACCS / ((nu)*UNIT_VECS))
+
+/* What is the same for all tiles of one panel and one piece of the sum. */
+struct tile {
+    const float *w; /* [block][tap][lane][units] */
+    size_t block;   /* floats from an input channel block to the next */
+    size_t row;     /* floats from an input row of the tile to the next */
+    const int32_t *tap;
+    int32_t taps, blocks, first, last; /* lanes first.. of the first block, ..last (exclusive) of the last */
+    int32_t resume, suspend;           /* y holds the sum so far; leave the bare sum in y */
+    size_t y_block, y_row;             /* floats between output blocks, output rows */
+    const float *scale, *shift;        /* of the panel's first channel, or NULL */
+    int32_t act;                       /* a clamp or hard swish */
+};
+
+typedef void tile_fn(const struct tile *t, const float *a, float *y, const float *residual);
+
+/* Adds lanes from..to of one block and tap. */
+INL void tile_lanes(const int th, const int tw, const int nv, const float *p, const float *q, const float *w,
+                    vec (*acc)[TILE_VECS])
+{
+    vec wv[TILE_VECS];
+    UNROLL
+    for (int v = 0; v < nv; v++)
+        wv[v] = v_load(w + v * VL);
+    UNROLL
+    for (int r = 0; r < th * tw; r++) {
+        vec b = v_set(r < tw ? p[r * 16] : q[(r - tw) * 16]);
+        UNROLL
+        for (int v = 0; v < nv; v++)
+            acc[r][v] = v_fma(b, wv[v], acc[r][v]);
+    }
+}
+
+INL const float *tile_block(const int th, const int tw, const int nv, const struct tile *t, const float *a,
+                            const float *w, int from, int to, vec (*acc)[TILE_VECS])
+{
+    for (int tap = 0; tap < t->taps; tap++) {
+        const float *p = a + t->tap[tap], *q = p + (th > 1 ? t->row : 0);
+        if (from == 0 && to == 16) {
+            UNROLL4
+            for (int k = 0; k < 16; k++, w += nv * VL)
+                tile_lanes(th, tw, nv, p + k, q + k, w, acc);
+        } else {
+            for (int k = from; k < to; k++, w += nv * VL)
+                tile_lanes(th, tw, nv, p + k, q + k, w, acc);
+        }
+    }
+    return w;
+}
+
+INL vec tile_finish(const struct tile *t, const int c, vec x, const float *residual)
+{
+    if (t->scale)
+        x = v_fma(x, v_load(t->scale + c), v_load(t->shift + c));
+    if (residual)
+        x = x + v_load(residual);
+    if (t->act == ACT_HSWISH)
+        return v_act(ACT_HSWISH, x);
+    return v_clamp(x, v_set(act_lo(t->act)), v_set(act_hi(t->act)));
+}
+
+/* Where vector v of the tile's pixel r lies in y. */
+INL size_t tile_at(const struct tile *t, const int tw, const int r, const int v)
+{
+    return (size_t)(v * VL / 16) * t->y_block + (size_t)(r / tw) * t->y_row + (size_t)(v * VL % 16 + r % tw * 16);
+}
+
+INL void tile_run(const int th, const int tw, const int nv, const struct tile *t, const float *a, float *y,
+                  const float *residual)
+{
+    vec acc[TILE_PIXELS][TILE_VECS];
+    UNROLL
+    for (int r = 0; r < th * tw; r++)
+        UNROLL
+        for (int v = 0; v < nv; v++)
+            acc[r][v] = v_set(0.0f);
+    if (t->resume)
+        UNROLL
+        for (int r = 0; r < th * tw; r++)
+            UNROLL
+            for (int v = 0; v < nv; v++)
+                acc[r][v] = v_load(y + tile_at(t, tw, r, v));
+
+    const float *w = t->w;
+    for (int b = 0; b < t->blocks; b++, a += t->block)
+        w = tile_block(th, tw, nv, t, a, w, b ? 0 : t->first, b + 1 < t->blocks ? 16 : t->last, acc);
+
+    UNROLL
+    for (int r = 0; r < th * tw; r++)
+        UNROLL
+        for (int v = 0; v < nv; v++) {
+            size_t at = tile_at(t, tw, r, v);
+            v_store(y + at, t->suspend ? acc[r][v] : tile_finish(t, v * VL, acc[r][v], residual ? residual + at : NULL));
+        }
+}
+
+/* One function per tile size; those that would not fit the registers are empty and never called. */
+#define TILE_FN(th, tw, nu)                                                                              \
+    static void tile_##th##_##tw##_##nu(const struct tile *t, const float *a, float *y, const float *res) \
+    {                                                                                                    \
+        if (th * tw <= TILE_MAX(nu))                                                                     \
+            tile_run(th, tw, nu *UNIT_VECS, t, a, y, res);                                               \
+    }
+#define TILE_FNS(nu)                                                                                       \
+    TILE_FN(1, 1, nu) TILE_FN(1, 2, nu) TILE_FN(1, 3, nu) TILE_FN(1, 4, nu) TILE_FN(1, 5, nu)              \
+    TILE_FN(1, 6, nu) TILE_FN(1, 7, nu) TILE_FN(1, 8, nu) TILE_FN(1, 9, nu) TILE_FN(1, 10, nu)             \
+    TILE_FN(1, 11, nu) TILE_FN(1, 12, nu) TILE_FN(2, 1, nu) TILE_FN(2, 2, nu) TILE_FN(2, 3, nu)            \
+    TILE_FN(2, 4, nu) TILE_FN(2, 5, nu) TILE_FN(2, 6, nu)
+TILE_FNS(1)
+TILE_FNS(2)
+TILE_FNS(3)
+
+#define TILE_ROW(nu)                                                                                        \
+    {                                                                                                       \
+        {tile_1_1_##nu, tile_1_2_##nu, tile_1_3_##nu, tile_1_4_##nu, tile_1_5_##nu, tile_1_6_##nu,          \
+         tile_1_7_##nu, tile_1_8_##nu, tile_1_9_##nu, tile_1_10_##nu, tile_1_11_##nu, tile_1_12_##nu},      \
+        {                                                                                                   \
+            tile_2_1_##nu, tile_2_2_##nu, tile_2_3_##nu, tile_2_4_##nu, tile_2_5_##nu, tile_2_6_##nu        \
+        }                                                                                                   \
+    }
+/* [units - 1][rows - 1][columns - 1] */
+static tile_fn *const tile_table[3][2][TILE_PIXELS] = {TILE_ROW(1), TILE_ROW(2), TILE_ROW(3)};
+
+INL int tile_width(int units)
+{
+    return units == 1 ? TILE_MAX(1) : units == 2 ? TILE_MAX(2) : TILE_MAX(3);
+}
+
+/* The k-th of the equal parts, each at most `most` wide, that `all` is cut into. */
+INL int tile_cut(int all, int most, int k)
+{
+    int parts = (all + most - 1) / most;
+    return (int)((int64_t)all * k / parts);
+}
+
+/* Rows x cols output pixels of one panel: a and y point to the first; in_row floats between the input rows. */
+static void tile_area(struct tile *t, int units, int rows, int cols, const float *a, size_t in_row, float *y,
+                      const float *residual)
+{
+    int most = tile_width(units);
+    t->row = in_row;
+    for (int k = 0, x = 0; x < cols; k++) {
+        int wide = tile_cut(cols, most, k + 1) - x, high = 2 * wide <= most ? 2 : 1;
+        for (int r = 0; r < rows; r += high) {
+            high = r + high > rows ? 1 : high;
+            size_t at = (size_t)r * t->y_row + (size_t)x * 16;
+            tile_table[units - 1][high - 1][wide - 1](t, a + (size_t)r * in_row + (size_t)x * 16, y + at,
+                                                      residual ? residual + at : NULL);
+        }
+        x += wide;
+    }
+}
+
+#endif
