@@ -188,10 +188,12 @@ TEST(space_errors_name_the_place)
                    "{\"choose\":\"k == 3 ? 0 : 1\",\"of\":[\"identity\",{\"m\":{\"expand\":3}}]}" TAIL),
                "/modules/m/body/0/conv/out", "unknown name \"exapnd\" (did you mean \"expand\"?)");
     spaces_bad(DOC("", "\"m\":{\"body\":[\"m\"]}", "\"m\"" TAIL), "/modules/m/body/0", "contains itself");
-    spaces_bad(DOC("\"k\":{\"count\":2,\"of\":[3,5]}", "", "{\"dwconv\":\"k[2]\"}" TAIL), "/network/0/dwconv", "index 2 of a list of 2");
+    spaces_bad(DOC("\"k\":{\"count\":2,\"of\":[3,5]}", "", "{\"dwconv\":\"k[2]\"}" TAIL), "/network/0/dwconv",
+            "index 2 of a list of 2");
     spaces_bad(DOC("", "", "{\"sum\":[{\"conv\":8},\"identity\"]}" TAIL), "/network/0", "unequal shapes");
     spaces_bad(DOC("", "", "{\"from\":\"y\",\"relu\":{}}" TAIL), "/network/0/from", "no tensor is called \"y\"");
-    spaces_bad(DOC("", "", "{\"choose\":0,\"body\":[],\"of\":[\"relu\"]}" TAIL), "/network/0", "\"body\" does not belong");
+    spaces_bad(DOC("", "", "{\"choose\":0,\"body\":[],\"of\":[\"relu\"]}" TAIL), "/network/0",
+            "\"body\" does not belong");
     spaces_bad(DOC("", "", "{\"act\":\"rellu\"}" TAIL), "/network/0/act", "did you mean \"relu\"");
 }
 
@@ -201,14 +203,16 @@ TEST(space_errors_in_any_branch)
     spaces_bad(DOC("\"a\":[0,1],\"b\":[0,1]", "",
                    "{\"choose\":\"a\",\"of\":[\"identity\",{\"choose\":\"b\",\"of\":[\"identity\",{\"conv\":{\"out\":8,\"groups\":2},\"name\":\"c\"}]}]}" TAIL),
                "/network/0/of/1/of/1", "groups");
-    spaces_bad(DOC("\"a\":[0,1]", "", "{\"choose\":\"a\",\"of\":[\"identity\",{\"conv\":8,\"name\":\"c\"}]},{\"conv\":\"in == 8 ? 0 : 4\",\"name\":\"d\"}" TAIL),
+    spaces_bad(DOC("\"a\":[0,1]", "",
+            "{\"choose\":\"a\",\"of\":[\"identity\",{\"conv\":8,\"name\":\"c\"}]},{\"conv\":\"in == 8 ? 0 : 4\",\"name\":\"d\"}" TAIL),
                "/network/1/conv", "not between");
 }
 
 /* A document cannot use unbounded time: loops within loops stop. */
 TEST(space_bounded)
 {
-    spaces_bad(DOC("", "", "{\"for\":\"i\",\"to\":1000000,\"body\":[{\"for\":\"j\",\"to\":1000000,\"body\":[\"relu\"]}]}" TAIL),
+    spaces_bad(DOC("", "",
+            "{\"for\":\"i\",\"to\":1000000,\"body\":[{\"for\":\"j\",\"to\":1000000,\"body\":[\"relu\"]}]}" TAIL),
                "/network/0", "");
     spaces_bad(DOC("", "", "{\"for\":\"i\",\"to\":100000,\"body\":[\"relu\"]}" TAIL), "/network/0/body", "steps");
 }

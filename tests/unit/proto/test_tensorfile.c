@@ -83,12 +83,14 @@ TEST(tensorfile_refuses_lying_headers)
     refused("{\"w\":" T("U8", "[4]", "[0,4]") ",\"v\":" T("U8", "[4]", "[2,6]") "}", 6, "v", "overlaps");
     refused("{\"w\":" T("U8", "[2]", "[0,2]") ",\"v\":" T("U8", "[2]", "[4,6]") "}", 6, "v", "gap");
     refused("{\"w\":" T("U8", "[2]", "[0,2]") "}", 6, "", "4 bytes at the end belong to no tensor");
-    refused("{\"w\":" T("U8", "[2]", "[0,2]") ",\"w\":" T("U8", "[2]", "[0,2]") "}", 2, "line 1, column 56 (byte 56)", "duplicate");
+    refused("{\"w\":" T("U8", "[2]", "[0,2]") ",\"w\":" T("U8", "[2]",
+            "[0,2]") "}", 2, "line 1, column 56 (byte 56)", "duplicate");
     refused("{\"w\":" T("U8", "[-1]", "[0,2]") "}", 2, "w", "integers of 0 or more");
     refused("{\"w\":" T("F64", "[4294967296,4294967296]", "[0,2]") "}", 2, "w", "more elements than any file");
     refused("{\"w\":" T("F64", "[1152921504606846976]", "[0,8]") "}", 8, "w", "does not have the 8 bytes");
     refused("{\"w\":" T("U8", "[0,4611686018427387904,4]", "[0,0]") "}", 0, "w", "more elements than any file");
-    refused("{\"w\":{\"dtype\":\"U8\",\"shape\":[1],\"offsets\":[0,1]}}", 1, "w", "\"data_offsets\" must be an array, not nothing");
+    refused("{\"w\":{\"dtype\":\"U8\",\"shape\":[1],\"offsets\":[0,1]}}", 1, "w",
+            "\"data_offsets\" must be an array, not nothing");
     refused("{\"w\\u0007\":" T("U8", "[1]", "[0,1]") "}", 1, "", "not printable");
     refused("[1]", 1, "byte 8", "must be an object");
 }
