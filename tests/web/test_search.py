@@ -103,7 +103,7 @@ def test_a_row_opens_its_architecture_and_escape_closes_it(done, page):
     page.open(f"{done.url}/searches/{done.search['id']}")
     page.wait("rows", lambda: len(rows(page)) > 10)
     code = codes(page)[2]
-    body = page.one(".vbody")
+    body = page.one(".vtable")
     body.send_keys(Keys.ARROW_DOWN, Keys.ARROW_DOWN, Keys.ENTER)
     page.wait("the panel", lambda: page.all("dialog[open] .code-full"))
     assert page.one("dialog .code-full").text == code

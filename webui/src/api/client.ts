@@ -103,8 +103,7 @@ async function all<R>(path: string, signal?: AbortSignal, most = 5000): Promise<
   const items: R[] = [];
   let after: string | null = null;
   do {
-    const joint: string = path.includes("?") ? "&" : "?";
-    const page: Page<R> = await get(path + (after ? `${joint}after=${encodeURIComponent(after)}` : ""), signal);
+    const page: Page<R> = await get(path + queryOf({ limit: 1000, after }), signal);
     items.push(...page.items);
     after = page.next;
   } while (after && items.length < most);

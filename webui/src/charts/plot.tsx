@@ -100,7 +100,9 @@ export function Plot(props: Props) {
     };
   }, [lib, dark, props.buildKey, props.height]);
   useEffect(() => {
-    chart.current?.setData(props.data, !(props.zoomed?.() ?? false));
+    const keep = props.zoomed?.() ?? false;
+    chart.current?.setData(props.data, !keep);
+    if (keep) chart.current?.redraw(); // setData alone draws nothing when the scales stay
   }, [props.data]);
 
   return <div class="plot" ref={host} role="img" aria-label={props.label} style={{ minHeight: `${props.height}px` }} />;

@@ -73,6 +73,7 @@ export function VirtualTable<R>(props: Props<R>) {
     else if (y + rowHeight > offset + height - 2) element.scrollTop = (y + rowHeight - height + 2) / scale;
   };
   const onKey = (event: KeyboardEvent) => {
+    if (event.target !== event.currentTarget) return; // a button inside has its own keys
     const page = Math.max(1, Math.floor(height / rowHeight) - 1);
     const to: Record<string, number> = {
       ArrowDown: active + 1,
@@ -122,7 +123,16 @@ export function VirtualTable<R>(props: Props<R>) {
   }
   const visible = Math.min(total, maxRows);
   return (
-    <div class="vtable" role="grid" aria-label={props.label} aria-rowcount={total + 1} aria-colcount={columns.length}>
+    <div
+      class="vtable"
+      role="grid"
+      tabIndex={0}
+      aria-label={props.label}
+      aria-rowcount={total + 1}
+      aria-colcount={columns.length}
+      aria-activedescendant={total ? `${props.label}-row-${active}` : undefined}
+      onKeyDown={onKey}
+    >
       <div class="vscroll-x">
         <div class="vhead" role="row" aria-rowindex={1} style={{ gridTemplateColumns: tracks }}>
           {columns.map((c) => {
@@ -151,13 +161,10 @@ export function VirtualTable<R>(props: Props<R>) {
         <div
           class="vbody"
           ref={body}
-          tabIndex={0}
+          tabIndex={-1}
           role="rowgroup"
-          aria-label={`${props.label}: rows`}
-          aria-activedescendant={total ? `${props.label}-row-${active}` : undefined}
           style={{ height: `${visible * rowHeight}px` }}
           onScroll={(e) => setTop(e.currentTarget.scrollTop)}
-          onKeyDown={onKey}
         >
           <div class="vspace" style={{ height: `${shown}px` }}>
             {rows}
