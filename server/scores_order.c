@@ -24,7 +24,7 @@ static const char *const names[SCORES_COLUMNS] = {
     [SCORES_BY_INDEX] = "index",
     [SCORES_BY_SCORED_AT] = "scored_at",
     [SCORES_BY_WORKER] = "worker",
-    [SCORES_BY_TOP5] = "top5",
+    [SCORES_BY_TOP5] = "accuracy5",
     [SCORES_BY_TRUTH] = "truth",
 };
 
@@ -292,6 +292,8 @@ void scores_filter_init(struct scores_filter *f)
                                 .params_max = UINT64_MAX,
                                 .accuracy_min = NAN,
                                 .accuracy_max = NAN,
+                                .loss_min = NAN,
+                                .loss_max = NAN,
                                 .generation_max = UINT32_MAX,
                                 .status = -1,
                                 .class_id = -1};
@@ -306,14 +308,27 @@ static int passes(const struct scores *s, const struct scores_filter *f, uint32_
     if ((f->status >= 0 && s->status[row] != f->status) || (f->class_id >= 0 && s->class_id[row] != f->class_id) ||
         (f->worker && s->worker[row] != f->worker))
         return 0;
-    if (isnan(f->accuracy_min) && isnan(f->accuracy_max))
+    if (f->prefix && strncmp(scores_code(s, row), f->prefix, strlen(f->prefix)) != 0)
+        return 0;
+    if (isnan(f->accuracy_min) && isnan(f->accuracy_max) && isnan(f->loss_min) && isnan(f->loss_max))
         return 1;
     return s->status[row] == SCORES_SCORED && !(scores_accuracy(s, row) < f->accuracy_min) &&
-           !(scores_accuracy(s, row) > f->accuracy_max);
+           !(scores_accuracy(s, row) > f->accuracy_max) && (isnan(f->loss_min) || s->loss[row] >= f->loss_min) &&
+           (isnan(f->loss_max) || s->loss[row] <= f->loss_max);
+}
+
+static int lets_all_pass(const struct scores_filter *f)
+{
+    return f->macs_min == 0 && f->macs_max == UINT64_MAX && f->params_min == 0 && f->params_max == UINT64_MAX &&
+           f->generation_min == 0 && f->generation_max == UINT32_MAX && f->status < 0 && f->class_id < 0 &&
+           !f->worker && !f->prefix && isnan(f->accuracy_min) && isnan(f->accuracy_max) && isnan(f->loss_min) &&
+           isnan(f->loss_max);
 }
 
 static uint32_t count_passing(const struct scores *s, const struct scores_filter *f)
 {
+    if (lets_all_pass(f))
+        return s->count;
     uint32_t n = 0;
     for (uint32_t row = 0; row < s->count; row++)
         n += (uint32_t)passes(s, f, row);
@@ -328,7 +343,7 @@ struct ask {
     const struct scores_filter *f;
     struct entry after;
     int begun; /* there is a cursor */
-    uint32_t limit;
+    uint32_t skip, limit;
 };
 
 static int follows(const struct scores *s, const struct ask *a, struct entry e)
@@ -351,12 +366,19 @@ static int walk(struct scores *s, const struct ask *a, uint32_t *rows, uint32_t 
         else
             lo = mid + 1;
     }
+    uint32_t skip = a->skip;
+    if (skip > 0 && lets_all_pass(a->f)) { /* no need to look at each */
+        uint32_t jump = o->n - lo < skip ? (uint32_t)(o->n - lo) : skip;
+        lo += jump;
+        skip -= jump;
+    }
     for (; lo < o->n && *n < a->limit; lo++)
-        if (passes(s, a->f, o->rows[lo]))
+        if (passes(s, a->f, o->rows[lo]) && !(skip > 0 && skip--))
             rows[(*n)++] = o->rows[lo];
     uint32_t row = a->begun && a->after.key == missing ? a->after.row + 1 : 0;
     for (; o->n < s->count && row < s->count && *n < a->limit; row++)
-        if (a->by != SCORES_BY_CODE && rising_key(s, a->by, row) == missing && passes(s, a->f, row))
+        if (a->by != SCORES_BY_CODE && rising_key(s, a->by, row) == missing && passes(s, a->f, row) &&
+            !(skip > 0 && skip--))
             rows[(*n)++] = row;
     return 0;
 }
@@ -377,7 +399,8 @@ static void heap_down(const struct scores *s, const struct ask *a, struct entry 
 /* The same by one scan over all rows: a heap holds the best `limit` so far, the worst on top. For rare passers. */
 static int scan(struct scores *s, const struct ask *a, uint32_t *rows, uint32_t *n, struct err *err)
 {
-    struct entry *v = malloc(((size_t)a->limit + 1) * sizeof *v);
+    uint32_t want = a->limit + a->skip;
+    struct entry *v = malloc(((size_t)want + 1) * sizeof *v);
     if (!v)
         return err_set(err, ERR_NO_MEMORY, "", "not enough memory for a page of the ranking");
     uint32_t k = 0;
@@ -385,25 +408,26 @@ static int scan(struct scores *s, const struct ask *a, uint32_t *rows, uint32_t 
         if (!passes(s, a->f, row))
             continue;
         struct entry e = entry_of(s, a->by, a->descending, row);
-        if (!follows(s, a, e) || (k == a->limit && !before(s, a->by, a->descending, e, v[0])))
+        if (!follows(s, a, e) || (k == want && !before(s, a->by, a->descending, e, v[0])))
             continue;
-        if (k < a->limit) {
+        if (k < want) {
             v[k++] = e;
-            for (uint32_t i = k / 2; k == a->limit && i-- > 0;)
+            for (uint32_t i = k / 2; k == want && i-- > 0;)
                 heap_down(s, a, v, k, i);
         } else {
             v[0] = e;
             heap_down(s, a, v, k, 0);
         }
     }
-    for (uint32_t i = k < a->limit ? k / 2 : 0; i-- > 0;)
+    for (uint32_t i = k < want ? k / 2 : 0; i-- > 0;)
         heap_down(s, a, v, k, i);
     for (uint32_t left = k; left > 0;) { /* take the worst off the heap, from the back */
-        rows[--left] = v[0].row;
+        if (--left >= a->skip)
+            rows[left - a->skip] = v[0].row;
         v[0] = v[left];
         heap_down(s, a, v, left, 0);
     }
-    *n = k;
+    *n = k > a->skip ? k - a->skip : 0;
     free(v);
     return 0;
 }
@@ -412,15 +436,16 @@ int scores_page(struct scores *s, enum scores_column by, int descending, const s
                 const struct scores_cursor *after, uint32_t limit, uint32_t *rows, struct scores_page *out,
                 struct err *err)
 {
-    struct ask a = {by, descending != 0, f, {after->key, after->row}, after->rank > 0, limit};
+    int begun = after->rank > 0;
+    struct ask a = {by, descending != 0, f, {after->key, after->row}, begun, begun ? 0 : after->row, limit};
     *out = (struct scores_page){.total = count_passing(s, f), .cursor = *after};
-    if (limit == 0 || out->total == 0 || (a.begun && after->row >= s->count))
+    if (limit == 0 || out->total <= a.skip || (a.begun && after->row >= s->count))
         return 0;
     int rc = out->total < s->count / 8 ? scan(s, &a, rows, &out->n, err) : walk(s, &a, rows, &out->n, err);
     if (rc || out->n == 0)
         return rc;
     struct entry last = entry_of(s, by, a.descending, rows[out->n - 1]);
-    out->cursor = (struct scores_cursor){last.key, last.row, after->rank + out->n};
+    out->cursor = (struct scores_cursor){last.key, last.row, after->rank + a.skip + out->n};
     out->more = out->cursor.rank < out->total && out->n == limit;
     return 0;
 }

@@ -27,17 +27,18 @@ int scores_column_parse(const char *name);            /* -1: unknown */
 
 struct scores_filter { /* scores_filter_init lets everything pass */
     uint64_t macs_min, macs_max, params_min, params_max;
-    double accuracy_min, accuracy_max; /* bounds other than NaN let only scored rows pass */
+    double accuracy_min, accuracy_max, loss_min, loss_max; /* NaN: no bound; a bound lets only scored rows pass */
     uint32_t generation_min, generation_max;
-    int status;       /* -1: any */
-    int64_t class_id; /* -1: any */
-    int64_t worker;   /* 0: any */
+    int status;         /* -1: any */
+    int64_t class_id;   /* -1: any */
+    int64_t worker;     /* 0: any */
+    const char *prefix; /* how the code begins; NULL: any */
 };
 void scores_filter_init(struct scores_filter *f);
 
 struct scores_cursor { /* keyset: the last item seen; all zero: start */
     uint64_t key;
-    uint32_t row, rank; /* rank of that item, from 1 */
+    uint32_t row, rank; /* rank of that item, from 1; 0: start, but pass over the first `row` items */
 };
 struct scores_page {
     uint32_t n, total;           /* in this page; that pass the filter at all */

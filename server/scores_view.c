@@ -15,7 +15,7 @@ static int no_memory(struct err *err)
 
 int scores_axis_parse(const char *name)
 {
-    static const char *const names[SCORES_AXES] = {"accuracy", "loss", "macs", "params", "index", "truth"};
+    static const char *const names[SCORES_AXES] = {"accuracy", "accuracy5", "loss", "macs", "params", "index", "truth"};
     for (int a = 0; a < SCORES_AXES; a++)
         if (strcmp(names[a], name) == 0)
             return a;
@@ -27,6 +27,8 @@ static double value(const struct scores *s, enum scores_axis axis, uint32_t row)
     switch (axis) {
     case SCORES_X_ACCURACY:
         return scores_accuracy(s, row);
+    case SCORES_X_TOP5:
+        return (double)s->n_top5[row] / s->n_images[row];
     case SCORES_X_LOSS:
         return s->loss[row];
     case SCORES_X_MACS:

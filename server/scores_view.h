@@ -8,6 +8,7 @@
 
 enum scores_axis {
     SCORES_X_ACCURACY,
+    SCORES_X_TOP5,
     SCORES_X_LOSS,
     SCORES_X_MACS,
     SCORES_X_PARAMS,

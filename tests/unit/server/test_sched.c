@@ -154,6 +154,8 @@ TEST(sched_lost_answer)
     CHECK(memcmp(&g.lease, &b.out[0].lease, sizeof g.lease) == 0 && !b.out[0].fresh_lease && b.out[0].job == g.job);
     CHECK_INT(lease(&b, 1, 1, &g.lease, 1), 1);
     CHECK(b.out[0].fresh_lease && b.out[0].job != g.job);
+    struct sched_delivery d;
+    CHECK_INT(sched_result(b.s, b.out[0].job, &g.lease, b.now, &d), SCHED_UNKNOWN); /* another job's lease */
     b.now += 5000; /* too young to be called forgotten */
     CHECK_INT(sched_beat(b.s, 1, b.now, &g.lease, 1, gone, forgotten, 4, 0, &beat, NULL), 0);
     CHECK(beat.nforgotten == 0 && beat.ngone == 0 && beat.delay_ms == 30000);

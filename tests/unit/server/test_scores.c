@@ -166,6 +166,19 @@ TEST(scores_pages_brute_force)
             for (int k = 0; k < 10; k++)
                 check_pages(s, (enum scores_column)by, k % 2, &f[k / 2], (uint32_t[]){7, 50, 100}[(step + k) % 3]);
     }
+    for (int k = 0; k < 5; k++) /* an offset is the same as paging there */
+        for (uint32_t skip = 0; skip < 400; skip += 37) {
+            uint32_t far[600], near[10];
+            struct scores_page whole, part;
+            CHECK_INT(scores_page(s, SCORES_BY_LOSS, 1, &f[k], &(struct scores_cursor){0}, 600, far, &whole, NULL), 0);
+            CHECK_INT(
+                scores_page(s, SCORES_BY_LOSS, 1, &f[k], &(struct scores_cursor){.row = skip}, 10, near, &part, NULL),
+                0);
+            CHECK_INT(part.n, whole.n > skip ? (whole.n - skip < 10 ? whole.n - skip : 10) : 0);
+            CHECK(part.n == 0 || part.cursor.rank == skip + part.n);
+            for (uint32_t i = 0; i < part.n; i++)
+                CHECK_INT(near[i], far[skip + i]);
+        }
     scores_clear_truth(s);
     check_pages(s, SCORES_BY_TRUTH, 0, &f[0], 50);
     CHECK_INT(scores_set_truth(s, "no such", 1), 0);
@@ -370,7 +383,7 @@ TEST(scores_correlation)
 static double ms_since(struct timespec *t)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now); /* what it costs; the machine is shared */
     double ms = (double)(now.tv_sec - t->tv_sec) * 1e3 + (double)(now.tv_nsec - t->tv_nsec) / 1e6;
     *t = now;
     return ms;
@@ -423,6 +436,6 @@ TEST(scores_million)
     scores_importance_free(im, GENES);
     printf("# scores: Pareto %.1f ms, cached %.3f ms; density %.1f ms; importance of %d decisions %.0f ms\n", pareto,
            cached, density, GENES, importance);
-    CHECK(warm < 500 && rare < 500 && pareto < 2500 && density < 2500); /* ten times the bar: this machine is shared */
+    CHECK(warm < 200 && rare < 200 && pareto < 1000 && density < 1000); /* four times the bar: sanitizers */
     scores_free(s);
 }

@@ -1,5 +1,5 @@
 /* Strategies over a toy space: what they propose, their limits, and that a restart at any moment changes nothing. */
-#include "server/search.h"
+#include "server/search_space.h"
 #include "tests/unit/test.h"
 
 #include <math.h>
@@ -401,4 +401,57 @@ TEST(search_ends_when_space_is_used_up)
     CHECK(strstr(search_note(s), "ended after") != NULL);
     CHECK(t.costs <= CODES);
     search_close(s);
+}
+
+/* ---- a real space document */
+
+static struct space *read_space(const char *file)
+{
+    char path[256], text[1 << 16];
+    snprintf(path, sizeof path, "proto/spaces/%s", file);
+    FILE *in = fopen(path, "r");
+    CHECK(in != NULL);
+    size_t n = fread(text, 1, sizeof text, in);
+    fclose(in);
+    struct space *space = NULL;
+    struct err err = {0};
+    if (space_parse(text, n, &space, &err))
+        test_fail(__FILE__, __LINE__, "%s: %s", err.where, err.text);
+    return space;
+}
+
+/* NAS-Bench-Macro: 6,561 codes in the order of the space, 3,969 classes, the published costs, limits by them. */
+TEST(search_space_macro)
+{
+    struct space *space = read_space("nas-bench-macro.json");
+    struct search_space genes;
+    struct strategy *s;
+    struct err err = {0};
+    const struct search_proposal *p;
+    size_t n;
+    CHECK_INT(search_space_open(space, space_input(space), &genes, &err), 0);
+    CHECK_NEAR(genes.architectures, 6561, 0);
+    json_t *doc = json_pack("{s:s}", "name", "exhaustive");
+    CHECK_INT(search_open(doc, &(struct search_limits){.macs_max = 20000000}, 1, &genes, &s, &err), 0);
+    uint32_t found = 0;
+    while (!search_done(s)) {
+        if (search_ask(s, 1000, &p, &n, &err))
+            test_fail(__FILE__, __LINE__, "%s: %s", err.where, err.text);
+        for (size_t i = 0; i < n; i++, found++) {
+            CHECK(p[i].cost.macs <= 20000000);
+            if (strcmp(p[i].code, "00000000") == 0)
+                CHECK(p[i].cost.macs == 7713280 && p[i].cost.params == 387882);
+            if (strcmp(p[i].code, "00000001") == 0)
+                CHECK(p[i].cost.macs == 14115328 && p[i].cost.params == 791594);
+        }
+    }
+    CHECK(found > 5 && found < 6561);
+    search_close(s);
+    json_decref(doc);
+    doc = json_pack("{s:s, s:i}", "name", "random", "count", 30);
+    CHECK_INT(search_open(doc, &(struct search_limits){.macs_max = 5000000}, 1, &genes, &s, &err), -ERR_INVALID);
+    CHECK(strstr(err.text, "no architecture found within constraints") != NULL);
+    json_decref(doc);
+    search_space_close(&genes);
+    space_free(space);
 }
