@@ -133,8 +133,10 @@ static void beaten(void *arg, const struct client_answer *answer)
     char text[600];
     a->beating = 0;
     a->beat_ms = now + (answer->verdict == CLIENT_LATER ? wait : (int64_t)(a->session.me.beat_s * 1000));
-    if (answer->verdict == CLIENT_FINAL)
+    if (answer->verdict == CLIENT_FINAL) { /* it may be repaired there: go on, ever less often */
+        a->beat_ms += backoff_fail(&a->beat, &a->session.rng, answer->retry_ms);
         log_warn("beat_refused", "status=%d detail=%s", answer->status, log_quote(text, sizeof text, answer->err.text));
+    }
     if (answer->verdict != CLIENT_OK)
         return;
     if (wire_read_beat(answer->body, answer->len, &w, &err)) {

@@ -99,7 +99,8 @@ int job_take_line(struct job *j, const char *line, size_t n, struct err *err)
 
 static void add_summary(json_t *doc, const json_t *summary)
 {
-    static const char *const names[] = {"backend", "build", "threads", "wall_ms", "calibration_images"};
+    static const char *const names[] = {"backend", "build", "threads", "wall_ms", "calibration_images",
+                                       "load_ms", "calibration_ms", "score_ms"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         json_t *v = json_object_get(summary, names[i]);
         if (v)

@@ -418,6 +418,9 @@ export interface Result {
   threads?: number;
   wall_ms?: number;
   calibration_images?: number;
+  load_ms?: number;
+  calibration_ms?: number;
+  score_ms?: number;
   scores?: Score[];
   error?: ScoreError;
 }
