@@ -5,104 +5,115 @@ import stat
 
 import pytest
 
-from system import System, wait_until
+from cluster import wait_for
+
+QUICK = ("--beat-s", "0.5", "--expiry-s", "2", "--sweep-s", "0.2")
 
 
 @pytest.fixture
-def system(tmp_path):
-    s = System(tmp_path)
-    s.start_coordinator()
-    yield s
-    s.close()
+def c(cluster):
+    return cluster(*QUICK)
 
 
-def test_joins_once_and_keeps_a_private_key(system):
-    w = system.worker("w1")
+def workers(c):
+    return {w["name"]: w for w in c.server.api("GET", "/workers")["items"]}
+
+
+def seen_since(c, name, then):
+    return wait_for("a beat", lambda: (workers(c)[name]["seen"] or 0) > then)
+
+
+def ended(worker, seconds=20):
+    """The exit status of a worker that ends by itself."""
+    wait_for("the end of the worker", lambda: not worker.running(), seconds)
+    return worker.child.returncode
+
+
+def test_joins_once_and_keeps_a_private_key(c):
+    w = c.worker("w1")
     w.wait_event("joined")
-    identity = system.dir / "w1" / "worker.json"
+    identity = c.dir / "state-w1" / "worker.json"
     assert stat.S_IMODE(os.stat(identity).st_mode) == 0o600
     key = json.loads(identity.read_text())["key"]
-    wait_until("beat", lambda: system.workers()["w1"]["seen"])
+    seen_since(c, "w1", 0)
     assert w.stop() == 0
-    again = system.worker("w1", env={"SUBRANK_JOIN_TOKEN_FILE": ""})
-    assert int(again.wait_event("started")["worker"]) == system.workers()["w1"]["id"]
-    wait_until("idle worker", lambda: system.workers()["w1"]["state"] in ("idle", "busy"))
-    assert len(system.workers()) == 1, "a restart must not make a second worker"
-    text = (system.dir / "w1.log").read_text() + (system.dir / "coordinator.log").read_text()
-    assert key not in text and system.token("join") not in text, "no secret in a log"
+    then = workers(c)["w1"]["seen"]
+    again = c.worker("w1", SUBRANK_JOIN_TOKEN_FILE="")
+    seen_since(c, "w1", then)
+    assert len(workers(c)) == 1, "a restart must not make a second worker"
     assert again.stop() == 0
+    text = (c.dir / "w1.log").read_text() + (c.dir / "subrankd.log").read_text()
+    assert key not in text and c.server.token("join") not in text, "a secret in a log"
 
 
-def test_one_agent_per_state_directory(system):
-    w = system.worker("w1")
+def test_one_agent_per_state_directory(c):
+    w = c.worker("w1")
     w.wait_event("joined")
-    other = system.worker("w1")
-    assert other.ended(10) == 1
+    assert ended(c.worker("w1")) == 1
     assert "another worker uses this state directory" in w.text()
     w.kill()
-    third = system.worker("w1")  # kill -9 leaves no stale lock
-    third.wait_event("started")
+    third = c.worker("w1")  # kill -9 leaves no stale lock
+    third.wait_event("started", count=2)
     assert third.stop() == 0
 
 
-def test_wrong_join_token_ends_with_status_3(system):
-    w = system.worker("w1", env={"SUBRANK_JOIN_TOKEN_FILE": "", "SUBRANK_JOIN_TOKEN": "x" * 40})
-    assert w.ended(15) == 3
+def test_wrong_join_token_ends_with_status_3(c):
+    w = c.worker("w1", SUBRANK_JOIN_TOKEN_FILE="", SUBRANK_JOIN_TOKEN="x" * 40)
+    assert ended(w) == 3
     assert "key_refused" in w.text() and "x" * 40 not in w.text()
-    none = system.worker("w2", env={"SUBRANK_JOIN_TOKEN_FILE": ""})
-    assert none.ended(15) == 2
+    none = c.worker("w2", SUBRANK_JOIN_TOKEN_FILE="")
+    assert ended(none) == 2
     assert "has not joined yet" in none.text()
 
 
-def test_revoked_key_ends_with_status_3_and_says_what_to_do(system):
-    w = system.worker("w1")
+def test_revoked_key_ends_with_status_3_and_says_what_to_do(c):
+    w = c.worker("w1")
     w.wait_event("joined")
-    wait_until("beat", lambda: system.workers()["w1"]["seen"])
-    system.call("POST", f"/workers/{system.workers()['w1']['id']}/revoke")
-    assert w.ended(20) == 3
+    seen_since(c, "w1", 0)
+    c.server.api("POST", f"/workers/{workers(c)['w1']['id']}/revoke")
+    assert ended(w) == 3
     assert "key_refused" in w.text() and "remove worker.json" in w.text()
-    again = system.worker("w1")
-    assert again.ended(20) == 3, "a revoked worker stays out until a human acts"
+    assert ended(c.worker("w1")) == 3, "a revoked worker stays out until a human acts"
 
 
-def test_waits_for_a_coordinator_that_is_not_there_yet(system):
-    system.coordinator.kill()
-    w = system.worker("w1")
+def test_waits_for_a_coordinator_that_is_not_there_yet(c):
+    c.server.process.kill()
+    w = c.worker("w1")
     w.wait_event("contact_failed", count=2)
-    system.start_coordinator()
+    c.server.start()
     w.wait_event("joined")
     assert w.stop() == 0
 
 
-def test_survives_the_coordinators_absence(system):
-    w = system.worker("w1")
+def test_survives_the_coordinators_absence(c):
+    w = c.worker("w1")
     w.wait_event("joined")
     for i in range(2):
-        system.coordinator.kill()
+        c.server.process.kill()
         w.wait_event("contact_failed", count=i + 1)
-        system.start_coordinator()
-        wait_until("beat", lambda: system.workers()["w1"]["state"] in ("idle", "busy"))
-    assert len(system.workers()) == 1
+        c.server.start()
+        seen_since(c, "w1", workers(c)["w1"]["seen"] or 0)
+    assert len(workers(c)) == 1
     assert w.stop() == 0
 
 
-def test_leave_gives_the_identity_up(system):
-    w = system.worker("w1", "--leave")
+def test_leave_gives_the_identity_up(c):
+    w = c.worker("w1", SUBRANK_LEAVE="1")
     w.wait_event("joined")
     assert w.stop() == 0
-    assert not (system.dir / "w1" / "worker.json").exists()
-    assert system.workers()["w1"]["state"] == "left"
+    assert not (c.dir / "state-w1" / "worker.json").exists()
+    assert workers(c)["w1"]["state"] == "left"
 
 
-def test_unusable_state_directory_is_refused_at_start(system):
-    blocked = system.dir / "blocked"
+def test_unusable_state_directory_is_refused_at_start(c):
+    blocked = c.dir / "blocked"
     blocked.write_text("a file, not a directory")
-    w = system.worker("w1", "--state-dir", blocked)
-    assert w.ended(10) == 1
+    w = c.worker("w1", SUBRANK_STATE_DIR=str(blocked))
+    assert ended(w) == 1
     assert "start_failed" in w.text()
 
 
-def test_secrets_are_refused_on_the_command_line(system):
-    w = system.worker("w1", "--join-token", "abc")
-    assert w.ended(10) == 2
-    assert "on the command line" in w.text()
+def test_a_wrong_setting_names_itself(c):
+    w = c.worker("w1", SUBRANK_CACHE_SIZE="lots")
+    assert ended(w) == 2
+    assert "SUBRANK_CACHE_SIZE" in w.text() and "not a size" in w.text()

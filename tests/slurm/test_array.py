@@ -8,7 +8,7 @@ import urllib.request
 
 import pytest
 
-from cluster import Cluster, missing, wait_for
+from slurm_cluster import Cluster, missing, wait_for
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "release"
