@@ -12,8 +12,8 @@ struct binding_tensor { /* what the checkpoint has */
 };
 
 struct binding_problem {
-    const char *tensor;    /* lives as long as the space */
-    const char *problem;   /* lives as long as the arena */
+    const char *tensor;  /* lives as long as the space */
+    const char *problem; /* lives as long as the arena */
 };
 
 struct binding {

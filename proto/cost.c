@@ -25,9 +25,12 @@ static int64_t product_macs(const struct plan_node *n, const struct plan_node *n
         const int32_t *w = n->params[0]->count;
         return volume(n->out) * w[1] * w[2] * w[3];
     }
-    case OP_LINEAR: return (int64_t)n->params[0]->count[0] * n->params[0]->count[1];
-    case OP_ATTENTION: return 2 * (int64_t)n->out.c * nodes[n->inputs[0]].out.h * nodes[n->inputs[0]].out.h;
-    default: return 0;
+    case OP_LINEAR:
+        return (int64_t)n->params[0]->count[0] * n->params[0]->count[1];
+    case OP_ATTENTION:
+        return 2 * (int64_t)n->out.c * nodes[n->inputs[0]].out.h * nodes[n->inputs[0]].out.h;
+    default:
+        return 0;
     }
 }
 
@@ -46,18 +49,28 @@ void cost_node(const struct plan_node *n, const struct plan_node *nodes, int64_t
     case OP_TOKENS:
     case OP_UNTOKENS:
     case OP_EMBED:
-    case OP_ZERO: break; /* moves data */
+    case OP_ZERO:
+        break; /* moves data */
     case OP_CONV:
     case OP_LINEAR:
         if (n->nparams > 1 && n->params[1])
             *all_macs += volume(n->out);
         break;
     case OP_AVGPOOL:
-    case OP_MAXPOOL: *all_macs += volume(n->out) * n->attr.kernel_h * n->attr.kernel_w; break;
-    case OP_GAP: *all_macs += volume(nodes[n->inputs[0]].out); break;
-    case OP_ADD: *all_macs += volume(n->out) * (n->ninputs - 1); break;
-    case OP_RESIZE: *all_macs += volume(n->out) * (n->attr.mode == RESIZE_BICUBIC ? 16 : 4); break;
-    default: *all_macs += volume(n->out);
+    case OP_MAXPOOL:
+        *all_macs += volume(n->out) * n->attr.kernel_h * n->attr.kernel_w;
+        break;
+    case OP_GAP:
+        *all_macs += volume(nodes[n->inputs[0]].out);
+        break;
+    case OP_ADD:
+        *all_macs += volume(n->out) * (n->ninputs - 1);
+        break;
+    case OP_RESIZE:
+        *all_macs += volume(n->out) * (n->attr.mode == RESIZE_BICUBIC ? 16 : 4);
+        break;
+    default:
+        *all_macs += volume(n->out);
     }
 }
 

@@ -52,7 +52,8 @@ int expr_int(const struct expr *x, const struct expr_env *env, int64_t lo, int64
     if (v != floor(v) || fabs(v) > 9e15)
         return err_set(err, ERR_INVALID, x->where, "%.9g is not an integer", v);
     if (v < (double)lo || v > (double)hi)
-        return err_set(err, ERR_INVALID, x->where, "%.0f is not between %lld and %lld", v, (long long)lo, (long long)hi);
+        return err_set(err, ERR_INVALID, x->where, "%.0f is not between %lld and %lld", v, (long long)lo,
+                       (long long)hi);
     *out = (int64_t)v;
     return 0;
 }
@@ -86,7 +87,8 @@ static int index_of(const struct expr *x, const struct expr_env *env, int n, int
     if (rc)
         return rc;
     if (i < 0 || i >= n)
-        return err_set(err, ERR_INVALID, x->where, "index %lld of a list of %d (column %d)", (long long)i, n, x->column);
+        return err_set(err, ERR_INVALID, x->where, "index %lld of a list of %d (column %d)", (long long)i, n,
+                       x->column);
     *out = (int)i;
     return 0;
 }
@@ -132,31 +134,46 @@ static int compare(const struct expr *x, const struct val *a, const struct val *
     }
     double l = a->num, r = b->num;
     switch (x->op) {
-    case X_EQ: return out_bool(l == r, out);
-    case X_NE: return out_bool(l != r, out);
-    case X_LT: return out_bool(l < r, out);
-    case X_LE: return out_bool(l <= r, out);
-    case X_GT: return out_bool(l > r, out);
-    default: return out_bool(l >= r, out);
+    case X_EQ:
+        return out_bool(l == r, out);
+    case X_NE:
+        return out_bool(l != r, out);
+    case X_LT:
+        return out_bool(l < r, out);
+    case X_LE:
+        return out_bool(l <= r, out);
+    case X_GT:
+        return out_bool(l > r, out);
+    default:
+        return out_bool(l >= r, out);
     }
 }
 
 static int arithmetic(const struct expr *x, double l, double r, struct val *out, struct err *err)
 {
     switch (x->op) {
-    case X_ADD: return out_num(l + r, x, out, err);
-    case X_SUB: return out_num(l - r, x, out, err);
-    case X_MUL: return out_num(l * r, x, out, err);
-    case X_MIN: return out_num(l < r ? l : r, x, out, err);
-    case X_MAX: return out_num(l > r ? l : r, x, out, err);
-    default: break;
+    case X_ADD:
+        return out_num(l + r, x, out, err);
+    case X_SUB:
+        return out_num(l - r, x, out, err);
+    case X_MUL:
+        return out_num(l * r, x, out, err);
+    case X_MIN:
+        return out_num(l < r ? l : r, x, out, err);
+    case X_MAX:
+        return out_num(l > r ? l : r, x, out, err);
+    default:
+        break;
     }
     if (r == 0)
         return fail(x, err, "division by zero");
     switch (x->op) {
-    case X_DIV: return out_num(l / r, x, out, err);
-    case X_FLOORDIV: return out_num(floor(l / r), x, out, err);
-    case X_MOD: return out_num(l - r * floor(l / r), x, out, err);
+    case X_DIV:
+        return out_num(l / r, x, out, err);
+    case X_FLOORDIV:
+        return out_num(floor(l / r), x, out, err);
+    case X_MOD:
+        return out_num(l - r * floor(l / r), x, out, err);
     default: /* X_ROUND */
         if (r < 0)
             return fail(x, err, "round() needs a positive divisor");
@@ -182,19 +199,26 @@ static int call(const struct expr *x, const struct expr_env *env, struct val *ou
     if (rc)
         return rc;
     switch (x->op) {
-    case X_FLOOR: return out_num(floor(a), x, out, err);
-    case X_CEIL: return out_num(ceil(a), x, out, err);
-    case X_ROUND8: return out_num(expr_round(a, 8), x, out, err);
-    case X_NEG: return out_num(-a, x, out, err);
-    case X_NOT: return out_bool(a == 0, out);
-    case X_SQRT: return a < 0 ? fail(x, err, "root of a negative number") : out_num(sqrt(a), x, out, err);
+    case X_FLOOR:
+        return out_num(floor(a), x, out, err);
+    case X_CEIL:
+        return out_num(ceil(a), x, out, err);
+    case X_ROUND8:
+        return out_num(expr_round(a, 8), x, out, err);
+    case X_NEG:
+        return out_num(-a, x, out, err);
+    case X_NOT:
+        return out_bool(a == 0, out);
+    case X_SQRT:
+        return a < 0 ? fail(x, err, "root of a negative number") : out_num(sqrt(a), x, out, err);
     case X_SIZE:
         rc = mask(x, a, &m, err);
         return rc ? rc : out_num(__builtin_popcount(m), x, out, err);
     case X_HAS:
         rc = mask(x, a, &m, err);
         return rc ? rc : out_bool(b >= 0 && b < 32 && (m >> (unsigned)b & 1U), out);
-    default: return arithmetic(x, a, b, out, err);
+    default:
+        return arithmetic(x, a, b, out, err);
     }
 }
 
@@ -214,14 +238,22 @@ static int logic(const struct expr *x, const struct expr_env *env, struct val *o
 int expr_eval(const struct expr *x, const struct expr_env *env, struct val *out, struct err *err)
 {
     switch (x->op) {
-    case X_LITERAL: *out = x->lit; return 0;
-    case X_SLOT: *out = env->slots[x->name.index]; return 0;
-    case X_INPUT: return out_num(env->in[x->name.index], x, out, err);
-    case X_TABLE: return eval_table(x, env, out, err);
-    case X_DECISION: return eval_decision(x, env, out, err);
+    case X_LITERAL:
+        *out = x->lit;
+        return 0;
+    case X_SLOT:
+        *out = env->slots[x->name.index];
+        return 0;
+    case X_INPUT:
+        return out_num(env->in[x->name.index], x, out, err);
+    case X_TABLE:
+        return eval_table(x, env, out, err);
+    case X_DECISION:
+        return eval_decision(x, env, out, err);
     case X_AND:
     case X_OR:
-    case X_COND: return logic(x, env, out, err);
+    case X_COND:
+        return logic(x, env, out, err);
     case X_EQ:
     case X_NE:
     case X_LT:
@@ -234,7 +266,8 @@ int expr_eval(const struct expr *x, const struct expr_env *env, struct val *out,
             rc = expr_eval(x->kids[1], env, &b, err);
         return rc ? rc : compare(x, &a, &b, out, err);
     }
-    default: return call(x, env, out, err);
+    default:
+        return call(x, env, out, err);
     }
 }
 

@@ -34,7 +34,7 @@ enum { EXPR_MAX_DIMS = 3, EXPR_MAX_TEXT = 1024, EXPR_MAX_DEPTH = 64 };
 enum expr_name_kind { NAME_SLOT, NAME_DECISION, NAME_TABLE, NAME_INPUT };
 struct expr_name { /* what a name means */
     enum expr_name_kind kind;
-    int index; /* slot; first decision of the array; 0 in, 1 height, 2 width */
+    int index;                      /* slot; first decision of the array; 0 in, 1 height, 2 width */
     int ndims, dims[EXPR_MAX_DIMS]; /* decisions */
     const struct table *table;
 };

@@ -241,9 +241,14 @@ static struct expr *name_node(struct parser *p, const char *name, int col)
     if (nkids < 0)
         return NULL;
     if (nkids != n.ndims)
-        return fail(p, n.ndims ? "\"%s\" is an array: give an index in [] for each of its dimensions%s"
-                               : "\"%s\" is no list%s", name, "");
-    struct expr *x = node(p, n.kind == NAME_SLOT ? X_SLOT : n.kind == NAME_INPUT ? X_INPUT : X_DECISION, col, kids, nkids);
+        return fail(
+            p, n.ndims ? "\"%s\" is an array: give an index in [] for each of its dimensions%s" : "\"%s\" is no list%s",
+            name, "");
+    struct expr *x = node(p,
+                          n.kind == NAME_SLOT    ? X_SLOT
+                          : n.kind == NAME_INPUT ? X_INPUT
+                                                 : X_DECISION,
+                          col, kids, nkids);
     if (x)
         x->name = n;
     return x;

@@ -9,7 +9,7 @@ struct merger {
     struct graph *g;
     int32_t *slots; /* index + 1 of a node; 0 empty */
     size_t mask;
-    int32_t *map;         /* plan node -> graph node, for the plan being merged */
+    int32_t *map; /* plan node -> graph node, for the plan being merged */
     struct err *err;
 };
 

@@ -86,7 +86,8 @@ struct node_record {
     int32_t op, ninputs, nparams, out_h, out_w, out_c, zero;
     struct hash128 hashes[KEY_PARAMS + KEY_INPUTS];
 };
-_Static_assert(offsetof(struct node_record, hashes) == sizeof(struct plan_attr) + 7 * sizeof(int32_t), "padding is hashed");
+_Static_assert(offsetof(struct node_record, hashes) == sizeof(struct plan_attr) + 7 * sizeof(int32_t),
+               "padding is hashed");
 _Static_assert(sizeof(struct param_record) == (2 + 3 * PARAM_DIMS) * sizeof(int32_t) + 3 * sizeof(struct hash128),
                "padding is hashed");
 

@@ -64,10 +64,10 @@ struct param {
 
 struct plan_attr { /* what an operator does not use is zero */
     int32_t kernel_h, kernel_w, stride, pad_h, pad_w, dilation, groups;
-    int32_t ceil, count_pad;             /* pools */
-    int32_t start, step, before, after;  /* SLICE, PADC, SELECT, SUBSAMPLE (start = offset) */
-    int32_t act;                         /* enum act_kind */
-    int32_t mode;                        /* enum resize_mode */
+    int32_t ceil, count_pad;            /* pools */
+    int32_t start, step, before, after; /* SLICE, PADC, SELECT, SUBSAMPLE (start = offset) */
+    int32_t act;                        /* enum act_kind */
+    int32_t mode;                       /* enum resize_mode */
     float eps, scale;
 };
 
@@ -85,8 +85,8 @@ struct plan_node {
 struct plan {
     int nnodes;
     const struct plan_node *nodes;
-    int32_t output;      /* node whose (classes, 1, 1) are the logits: always nnodes - 1 */
-    struct hash128 key;  /* of the whole plan with parameter names: equal keys are one candidate */
+    int32_t output;           /* node whose (classes, 1, 1) are the logits: always nnodes - 1 */
+    struct hash128 key;       /* of the whole plan with parameter names: equal keys are one candidate */
     struct hash128 class_key; /* without parameter names: isomorphic candidates share it */
 };
 

@@ -149,8 +149,8 @@ int builder_emit(struct plan_builder *b, const struct layer *l, enum op_kind op,
         classes[i] = b->classes[in[i].node];
     }
     struct plan_node *n = &b->nodes[b->nnodes];
-    *n = (struct plan_node){.op = op, .attr = *attr, .ninputs = nin, .nparams = nparams, .out = out->shape,
-                            .block = b->block};
+    *n = (struct plan_node){
+        .op = op, .attr = *attr, .ninputs = nin, .nparams = nparams, .out = out->shape, .block = b->block};
     rc = fill(b, n, params, in);
     if (rc)
         return rc;
@@ -433,13 +433,21 @@ static int dispatch(struct plan_builder *b, const struct layer *l, struct tensor
 {
     struct for_ctx c = {NULL, t};
     switch (l->kind) {
-    case L_PRIM: return builder_layer(b, l, t);
-    case L_LIST: return walk_kids(b, l, t);
-    case L_CALL: return walk_call(b, l, t);
-    case L_CHOOSE: return walk_choose(b, l, t);
-    case L_FOR: c.body = l->kids[0]; return loop(b, l, for_round, &c);
-    case L_LET: return builder_slot(b, l->slot, l->select, b->frame);
-    default: return walk_branches(b, l, t);
+    case L_PRIM:
+        return builder_layer(b, l, t);
+    case L_LIST:
+        return walk_kids(b, l, t);
+    case L_CALL:
+        return walk_call(b, l, t);
+    case L_CHOOSE:
+        return walk_choose(b, l, t);
+    case L_FOR:
+        c.body = l->kids[0];
+        return loop(b, l, for_round, &c);
+    case L_LET:
+        return builder_slot(b, l->slot, l->select, b->frame);
+    default:
+        return walk_branches(b, l, t);
     }
 }
 

@@ -205,8 +205,8 @@ static int window_attrs(struct site *s, int64_t pad_of_kernel)
     if (!rc)
         rc = get(s, A_PAD, 0, 1024, pad_of_kernel * a->dilation * (a->kernel_h - 1) / 2, &a->pad_h);
     if (!rc)
-        rc = get(s, A_PAD_W, 0, 1024, s->l->attr[A_PAD] ? a->pad_h : pad_of_kernel * a->dilation * (a->kernel_w - 1) / 2,
-                 &a->pad_w);
+        rc = get(s, A_PAD_W, 0, 1024,
+                 s->l->attr[A_PAD] ? a->pad_h : pad_of_kernel * a->dilation * (a->kernel_w - 1) / 2, &a->pad_w);
     return rc;
 }
 
@@ -271,8 +271,7 @@ static int norm(struct site *s, struct tensor *t)
     for (int i = 0; i < n && !rc; i++)
         if ((i < 2 ? affine : stats) && !(params[i] = vector(s, own_name(s, names[i]), t->full, t->shape.c)))
             rc = no_memory(s);
-    return rc ? rc
-              : builder_emit(s->b, s->l, s->l->def->op, &s->attr, (const struct param *const *)params, n, t, 1, t);
+    return rc ? rc : builder_emit(s->b, s->l, s->l->def->op, &s->attr, (const struct param *const *)params, n, t, 1, t);
 }
 
 static int act_by_name(struct site *s, int32_t *out)
@@ -512,12 +511,28 @@ static int zero(struct site *s, struct tensor *t)
 }
 
 static int (*const makers[OP_COUNT])(struct site *, struct tensor *) = {
-    [OP_CONV] = conv,           [OP_LINEAR] = linear,     [OP_BN] = norm,       [OP_LAYERNORM] = norm,
-    [OP_ACT] = act,             [OP_SCALE] = scale,       [OP_SLICE] = slice,   [OP_SHUFFLE] = shuffle,
-    [OP_PADC] = padc,           [OP_SUBSAMPLE] = subsample, [OP_AVGPOOL] = pool, [OP_MAXPOOL] = pool,
-    [OP_GAP] = gap,             [OP_RESIZE] = resize,     [OP_RSOFTMAX] = rsoftmax, [OP_TOKENS] = tokens,
-    [OP_UNTOKENS] = untokens,   [OP_SELECT] = select_token, [OP_ADDPARAM] = addparam, [OP_EMBED] = embed,
-    [OP_ATTENTION] = attention, [OP_ZERO] = zero,
+    [OP_CONV] = conv,
+    [OP_LINEAR] = linear,
+    [OP_BN] = norm,
+    [OP_LAYERNORM] = norm,
+    [OP_ACT] = act,
+    [OP_SCALE] = scale,
+    [OP_SLICE] = slice,
+    [OP_SHUFFLE] = shuffle,
+    [OP_PADC] = padc,
+    [OP_SUBSAMPLE] = subsample,
+    [OP_AVGPOOL] = pool,
+    [OP_MAXPOOL] = pool,
+    [OP_GAP] = gap,
+    [OP_RESIZE] = resize,
+    [OP_RSOFTMAX] = rsoftmax,
+    [OP_TOKENS] = tokens,
+    [OP_UNTOKENS] = untokens,
+    [OP_SELECT] = select_token,
+    [OP_ADDPARAM] = addparam,
+    [OP_EMBED] = embed,
+    [OP_ATTENTION] = attention,
+    [OP_ZERO] = zero,
 };
 
 int builder_layer(struct plan_builder *b, const struct layer *l, struct tensor *t)

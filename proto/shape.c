@@ -210,17 +210,37 @@ static int attention(const struct plan_attr *attr, const struct param *const *pa
 {
     (void)params, (void)nin;
     *out = (struct shape){in->c / 3, in->h, 1};
-    return in->w != 1 || in->c % (3 * attr->groups) ? bad(err, "attention takes 3 * heads * d channels of tokens", *in) : 0;
+    return in->w != 1 || in->c % (3 * attr->groups) ? bad(err, "attention takes 3 * heads * d channels of tokens", *in)
+                                                    : 0;
 }
 
 static shape_fn *const table[OP_COUNT] = {
-    [OP_INPUT] = given,       [OP_CONV] = conv,         [OP_LINEAR] = linear,   [OP_BN] = same,
-    [OP_LAYERNORM] = same,    [OP_ACT] = same,          [OP_ADD] = sum,         [OP_MUL] = mul,
-    [OP_SCALE] = same,        [OP_CONCAT] = concat,     [OP_SLICE] = slice,     [OP_SHUFFLE] = shuffle,
-    [OP_PADC] = padc,         [OP_SUBSAMPLE] = subsample, [OP_AVGPOOL] = pool,  [OP_MAXPOOL] = pool,
-    [OP_GAP] = gap,           [OP_RESIZE] = resize,     [OP_RSOFTMAX] = rsoftmax, [OP_TOKENS] = tokens,
-    [OP_UNTOKENS] = untokens, [OP_SELECT] = select,     [OP_ADDPARAM] = same,   [OP_EMBED] = embed,
-    [OP_ATTENTION] = attention, [OP_ZERO] = given,
+    [OP_INPUT] = given,
+    [OP_CONV] = conv,
+    [OP_LINEAR] = linear,
+    [OP_BN] = same,
+    [OP_LAYERNORM] = same,
+    [OP_ACT] = same,
+    [OP_ADD] = sum,
+    [OP_MUL] = mul,
+    [OP_SCALE] = same,
+    [OP_CONCAT] = concat,
+    [OP_SLICE] = slice,
+    [OP_SHUFFLE] = shuffle,
+    [OP_PADC] = padc,
+    [OP_SUBSAMPLE] = subsample,
+    [OP_AVGPOOL] = pool,
+    [OP_MAXPOOL] = pool,
+    [OP_GAP] = gap,
+    [OP_RESIZE] = resize,
+    [OP_RSOFTMAX] = rsoftmax,
+    [OP_TOKENS] = tokens,
+    [OP_UNTOKENS] = untokens,
+    [OP_SELECT] = select,
+    [OP_ADDPARAM] = same,
+    [OP_EMBED] = embed,
+    [OP_ATTENTION] = attention,
+    [OP_ZERO] = given,
 };
 
 int shape_infer(enum op_kind op, const struct plan_attr *attr, const struct param *const *params,

@@ -31,9 +31,10 @@ static int number(const char *text, unsigned long long max, unsigned long long *
 
 static int read_options(int argc, char **argv, struct options *o)
 {
-    static const struct option table[] = {{"code", required_argument, NULL, 'c'},   {"json", no_argument, NULL, 'j'},
-                                          {"sample", required_argument, NULL, 'n'}, {"seed", required_argument, NULL, 's'},
-                                          {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
+    static const struct option table[] = {
+        {"code", required_argument, NULL, 'c'},   {"json", no_argument, NULL, 'j'},
+        {"sample", required_argument, NULL, 'n'}, {"seed", required_argument, NULL, 's'},
+        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
     int c;
     unsigned long long n;
     optind = 1;
@@ -86,7 +87,8 @@ static int print_json(json_t *v)
 
 static void print_bound(const char *name, const struct space_bound *b)
 {
-    printf("%-14s %lld to %lld%s\n", name, (long long)b->min, (long long)b->max, b->exact ? "" : " (bounds, may not be reached)");
+    printf("%-14s %lld to %lld%s\n", name, (long long)b->min, (long long)b->max,
+           b->exact ? "" : " (bounds, may not be reached)");
 }
 
 static int show_space(const struct space *s, const struct options *o, struct err *err)

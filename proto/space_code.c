@@ -115,7 +115,8 @@ static int check_readable(struct space_parser *p)
         for (int a = 0; !s->code_by_index && a < d->noptions; a++)
             for (int b = 0; b < d->noptions; b++)
                 if (a != b && strncmp(d->labels[a], d->labels[b], strlen(d->labels[a])) == 0)
-                    return parser_fail(p, "options \"%s\" and \"%s\": a separator is needed", d->labels[a], d->labels[b]);
+                    return parser_fail(p, "options \"%s\" and \"%s\": a separator is needed", d->labels[a],
+                                       d->labels[b]);
     }
     return 0;
 }
@@ -131,7 +132,8 @@ static int read_form(struct space_parser *p, struct code_piece *pieces, const js
     }
     if (v && !json_is_object(v))
         return parser_fail(p, "\"digits\" or an object is needed");
-    json_object_foreach((json_t *)(uintptr_t)v, name, m) {
+    json_object_foreach((json_t *)(uintptr_t)v, name, m)
+    {
         int known = 0;
         for (const char *const *k = members; *k; k++)
             known |= strcmp(*k, name) == 0;

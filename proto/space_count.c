@@ -1,10 +1,10 @@
 /* space_count: how many architectures, the cheapest and the dearest, the n-th, a random one. All by eliminating one
  * decision after the other from a product (or sum) of tables: exact, and fast as long as few decisions hang together.
  *
- * Counting: the product over decisions of [active or option 0] is 1 for each canonical architecture; summing one decision
- * out of the tables it occurs in leaves tables over the others. The table before a decision is summed out holds, for each
- * of its options, the number of ways to complete the decisions summed out earlier: going back through these tables
- * draws architectures uniformly, or finds the n-th. */
+ * Counting: the product over decisions of [active or option 0] is 1 for each canonical architecture; summing one
+ * decision out of the tables it occurs in leaves tables over the others. The table before a decision is summed out
+ * holds, for each of its options, the number of ways to complete the decisions summed out earlier: going back through
+ * these tables draws architectures uniformly, or finds the n-th. */
 #include "proto/base/rng.h"
 #include "proto/cost.h"
 #include "proto/space_tab.h"
@@ -200,7 +200,8 @@ static int count(struct space *s, struct err *err)
         struct bucket *b = &s->buckets[k];
         b->decision = next_decision(&e, &b->dom);
         if (b->decision < 0) {
-            rc = err_set(err, ERR_UNSUPPORTED, "/decisions", "too many decisions hang together: the space cannot be counted");
+            rc = err_set(err, ERR_UNSUPPORTED, "/decisions",
+                         "too many decisions hang together: the space cannot be counted");
             break;
         }
         e.gone[b->decision] = 1;
@@ -353,7 +354,8 @@ static void random_below(struct rng *r, const mpz_t n, mpz_t out)
     } while (mpz_cmp(out, n) >= 0);
 }
 
-/* The option of b's decision in which `at` falls when the options' weights are laid end to end; *at becomes the rest. */
+/* The option of b's decision in which `at` falls when the options' weights are laid end to end; *at becomes the rest.
+ */
 static int pick(const struct bucket *b, int noptions, int *choice, mpz_t at)
 {
     for (int o = 0; o < noptions; o++) {

@@ -66,8 +66,8 @@ static json_t *stage_json(const struct space *s, const struct plan *p, struct st
         macs += conv;
         params += cost_node_params(&p->nodes[i]);
     }
-    json_t *o = json_pack("{s:o, s:o, s:o, s:I, s:I}", "path", json_stringn(first->path, stage_length(first->path)), "in",
-                          shape_json(in), "out", shape_json(last->out), "macs", macs, "params", params);
+    json_t *o = json_pack("{s:o, s:o, s:o, s:I, s:I}", "path", json_stringn(first->path, stage_length(first->path)),
+                          "in", shape_json(in), "out", shape_json(last->out), "macs", macs, "params", params);
     if (o && first->block >= 0)
         json_object_set_new(o, "block", json_string(s->blocks[first->block]));
     return o;
@@ -138,9 +138,9 @@ static json_t *op_json(const struct space *s, const struct plan *p, const struct
     cost_node(n, p->nodes, &macs, &all);
     for (int i = 0; i < n->ninputs; i++)
         json_array_append_new(inputs, json_integer(n->inputs[i]));
-    json_t *o = json_pack("{s:s, s:s, s:o, s:I, s:I, s:o}", "op", op_text(n->op), "path", n->path, "out",
-                          shape_json(n->out), "macs", (json_int_t)macs, "params", (json_int_t)cost_node_params(n),
-                          "inputs", inputs);
+    json_t *o =
+        json_pack("{s:s, s:s, s:o, s:I, s:I, s:o}", "op", op_text(n->op), "path", n->path, "out", shape_json(n->out),
+                  "macs", (json_int_t)macs, "params", (json_int_t)cost_node_params(n), "inputs", inputs);
     if (n->op == OP_ACT)
         json_object_set_new(o, "kind", json_string(act_text((enum act_kind)n->attr.act)));
     if (n->attr.kernel_h)
@@ -174,11 +174,11 @@ static json_t *plan_json(const struct space *s, const int *choice, const struct 
     json_t *ops = json_array();
     for (int i = 0; i < p->nnodes; i++)
         json_array_append_new(ops, op_json(s, p, &p->nodes[i]));
-    json_t *o = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "code", code, "macs",
-                          (json_int_t)c.conv_macs, "all_macs", (json_int_t)c.all_macs, "params", (json_int_t)c.params,
-                          "activation_bytes", (json_int_t)c.activation_bytes, "peak_bytes", (json_int_t)c.peak_bytes,
-                          "key", hash_json(p->key), "class", hash_json(p->class_key), "active",
-                          active_json(s, choice, active), "ops", ops);
+    json_t *o =
+        json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "code", code, "macs", (json_int_t)c.conv_macs,
+                  "all_macs", (json_int_t)c.all_macs, "params", (json_int_t)c.params, "activation_bytes",
+                  (json_int_t)c.activation_bytes, "peak_bytes", (json_int_t)c.peak_bytes, "key", hash_json(p->key),
+                  "class", hash_json(p->class_key), "active", active_json(s, choice, active), "ops", ops);
     if (!o)
         err_set(err, ERR_NO_MEMORY, "", "no memory to describe a plan");
     return o;

@@ -211,7 +211,8 @@ static int read_attrs(struct space_parser *p, struct layer *l, const json_t *doc
 {
     const char *name;
     const json_t *v;
-    json_object_foreach((json_t *)(uintptr_t)doc, name, v) {
+    json_object_foreach((json_t *)(uintptr_t)doc, name, v)
+    {
         struct suggest s;
         suggest_init(&s, name);
         int id = attr_find(l->def, name, &s);
@@ -289,7 +290,8 @@ static int read_args(struct space_parser *p, struct layer *l, const json_t *v)
         return parser_no_memory(p);
     const char *name;
     const json_t *arg;
-    json_object_foreach((json_t *)(uintptr_t)v, name, arg) {
+    json_object_foreach((json_t *)(uintptr_t)v, name, arg)
+    {
         struct suggest s;
         suggest_init(&s, name);
         int i = 0;
@@ -386,7 +388,8 @@ static int read_let(struct space_parser *p, struct layer *l, const json_t *v)
         return -1;
     const char *name;
     const json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)v, name, value) {
+    json_object_foreach((json_t *)(uintptr_t)v, name, value)
+    {
         size_t inner = parser_enter(p, name);
         struct layer *one = new_layer(p, L_LET);
         if (!one || !(one->select = parser_expr(p, value)))
@@ -408,9 +411,15 @@ static struct layer *read_structure(struct space_parser *p, const char *head, co
         const char *head;
         enum layer_kind kind;
         enum reduce_kind reduce;
-    } rows[] = {{"seq", L_LIST, 0},          {"sum", L_REDUCE, REDUCE_SUM}, {"mean", L_REDUCE, REDUCE_MEAN},
-                {"concat", L_REDUCE, REDUCE_CONCAT}, {"mul", L_REDUCE, REDUCE_MUL}, {"choose", L_CHOOSE, 0},
-                {"paths", L_PATHS, 0},       {"for", L_FOR, 0},             {"let", L_LIST, 0}};
+    } rows[] = {{"seq", L_LIST, 0},
+                {"sum", L_REDUCE, REDUCE_SUM},
+                {"mean", L_REDUCE, REDUCE_MEAN},
+                {"concat", L_REDUCE, REDUCE_CONCAT},
+                {"mul", L_REDUCE, REDUCE_MUL},
+                {"choose", L_CHOOSE, 0},
+                {"paths", L_PATHS, 0},
+                {"for", L_FOR, 0},
+                {"let", L_LIST, 0}};
     int r = 0;
     while (strcmp(rows[r].head, head) != 0)
         r++;
@@ -449,8 +458,7 @@ static void offer_layers(struct space_parser *p, struct suggest *s)
     offer_list(s, heads);
     for (int i = 0; prim_at(i); i++)
         suggest_offer(s, prim_at(i)->name);
-    json_object_foreach((json_t *)(uintptr_t)p->module_docs, name, v)
-        suggest_offer(s, name);
+    json_object_foreach((json_t *)(uintptr_t)p->module_docs, name, v) suggest_offer(s, name);
 }
 
 /* The one member that says what the layer is. */
@@ -458,7 +466,8 @@ static const char *find_head(struct space_parser *p, const json_t *doc)
 {
     const char *head = NULL, *name;
     json_t *v;
-    json_object_foreach((json_t *)(uintptr_t)doc, name, v) {
+    json_object_foreach((json_t *)(uintptr_t)doc, name, v)
+    {
         if (in_list(commons, name) || in_list(companions, name))
             continue;
         if (!in_list(heads, name) && !prim_find(name) && !is_module(p, name)) {

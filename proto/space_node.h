@@ -12,8 +12,8 @@ enum {
     SPACE_MAX_DEPTH = 48,     /* layers inside layers, module calls included */
     SPACE_MAX_STEPS = 200000, /* layers visited while one plan is made */
     SPACE_MAX_BRANCHES = 64,
-    SPACE_MAX_PATH = 512,     /* bytes of a module path */
-    SPACE_MAX_TENSORS = 256,  /* named tensors alive */
+    SPACE_MAX_PATH = 512,    /* bytes of a module path */
+    SPACE_MAX_TENSORS = 256, /* named tensors alive */
     SPACE_MAX_DIM = 1 << 20
 };
 
@@ -23,31 +23,33 @@ struct tmpl { /* a text with {expressions} inside */
         const char *text; /* NULL: the expression */
         size_t len;
         struct expr *expr;
-    } *pieces;
+    } * pieces;
     const char *where;
 };
 
-struct tensor_ref { /* "x", "node[i]" */
-    int name; /* interned */
+struct tensor_ref {     /* "x", "node[i]" */
+    int name;           /* interned */
     struct expr *index; /* NULL: none */
     const char *where;
 };
 
 /* Attributes of primitive layers. A_KIND, A_MODE and the name-like ones are texts, the others numbers or booleans. */
-#define ATTR_MAP(X)                                                                                                  \
-    X(OUT, "out") X(KERNEL, "kernel") X(KERNEL_W, "kernel_w") X(STRIDE, "stride") X(PAD, "pad") X(PAD_W, "pad_w")     \
-    X(DILATION, "dilation") X(GROUPS, "groups") X(BIAS, "bias") X(FULL_OUT, "full_out") X(FULL_IN, "full_in")         \
-    X(FULL_KERNEL, "full_kernel") X(TRANSFORM, "transform") X(GATES, "gates") X(EPS, "eps") X(AFFINE, "affine")       \
-    X(STATS, "stats") X(CEIL, "ceil") X(COUNT_PAD, "count_pad") X(START, "start") X(STEP, "step") X(COUNT, "count")   \
-    X(BEFORE, "before") X(AFTER, "after") X(OFFSET, "offset") X(HEIGHT, "height") X(WIDTH, "width") X(MODE, "mode")   \
-    X(KIND, "kind") X(BY, "by") X(PARAM, "param") X(HEADS, "heads") X(SCALE, "scale") X(RADIX, "radix")               \
-    X(CLASS_TOKEN, "class_token") X(INDEX, "index") X(VOCABULARY, "vocabulary")
+#define ATTR_MAP(X)                                                                                                    \
+    X(OUT, "out")                                                                                                      \
+    X(KERNEL, "kernel") X(KERNEL_W, "kernel_w") X(STRIDE, "stride") X(PAD, "pad") X(PAD_W, "pad_w")                    \
+        X(DILATION, "dilation") X(GROUPS, "groups") X(BIAS, "bias") X(FULL_OUT, "full_out") X(FULL_IN, "full_in")      \
+            X(FULL_KERNEL, "full_kernel") X(TRANSFORM, "transform") X(GATES, "gates") X(EPS, "eps")                    \
+                X(AFFINE, "affine") X(STATS, "stats") X(CEIL, "ceil") X(COUNT_PAD, "count_pad") X(START, "start")      \
+                    X(STEP, "step") X(COUNT, "count") X(BEFORE, "before") X(AFTER, "after") X(OFFSET, "offset")        \
+                        X(HEIGHT, "height") X(WIDTH, "width") X(MODE, "mode") X(KIND, "kind") X(BY, "by")              \
+                            X(PARAM, "param") X(HEADS, "heads") X(SCALE, "scale") X(RADIX, "radix")                    \
+                                X(CLASS_TOKEN, "class_token") X(INDEX, "index") X(VOCABULARY, "vocabulary")
 
 enum attr_id {
 #define ATTR_ENUM(id, text) A_##id,
     ATTR_MAP(ATTR_ENUM)
 #undef ATTR_ENUM
-    A_COUNT_OF
+        A_COUNT_OF
 };
 
 struct prim_def { /* one kind of primitive layer: layer_def.c has the table */
@@ -106,7 +108,7 @@ struct module {
 };
 
 struct decision {
-    const char *name;    /* "layer[3]" */
+    const char *name; /* "layer[3]" */
     int noptions;
     struct val *values;  /* [noptions] */
     const char **labels; /* [noptions] */
@@ -137,7 +139,7 @@ struct space_facts { /* what the survey found: it holds for every architecture *
     int ntensors;
     struct space_tensor *tensors;
     struct tab *activity; /* [ndecisions] byte tables: is the decision read? */
-    const char **read_at;  /* [ndecisions] path of the module that reads it first */
+    const char **read_at; /* [ndecisions] path of the module that reads it first */
     int nterms;
     struct tab *terms; /* struct cost_term tables whose sum is the cost of an architecture */
     int shared;        /* a parameter is used in two places: parameters do not simply add up */

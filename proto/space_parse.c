@@ -229,7 +229,8 @@ static int read_constants(struct space_parser *p, const json_t *doc)
         return parser_no_memory(p);
     const char *name;
     const json_t *v;
-    json_object_foreach((json_t *)(uintptr_t)doc, name, v) {
+    json_object_foreach((json_t *)(uintptr_t)doc, name, v)
+    {
         size_t mark = parser_enter(p, name);
         int i = s->nconstants;
         if (!(s->constant_names[i] = arena_strdup(&s->arena, name)))
@@ -258,7 +259,8 @@ static const char *label_of(struct space_parser *p, struct val v)
 {
     if (v.type == VAL_STR)
         return v.str;
-    return v.num == floor(v.num) ? arena_printf(&p->s->arena, "%.0f", v.num) : arena_printf(&p->s->arena, "%.6g", v.num);
+    return v.num == floor(v.num) ? arena_printf(&p->s->arena, "%.0f", v.num)
+                                 : arena_printf(&p->s->arena, "%.6g", v.num);
 }
 
 static int check_label(struct space_parser *p, const struct decision *d, int i)
@@ -389,7 +391,8 @@ static int check_members(struct space_parser *p, const json_t *doc, const char *
 {
     const char *name;
     json_t *v;
-    json_object_foreach((json_t *)(uintptr_t)doc, name, v) {
+    json_object_foreach((json_t *)(uintptr_t)doc, name, v)
+    {
         struct suggest s;
         suggest_init(&s, name);
         int known = 0;
@@ -468,7 +471,8 @@ static int read_decisions(struct space_parser *p, const json_t *doc)
         return parser_no_memory(p);
     const char *name;
     const json_t *v;
-    json_object_foreach((json_t *)(uintptr_t)doc, name, v) {
+    json_object_foreach((json_t *)(uintptr_t)doc, name, v)
+    {
         size_t mark = parser_enter(p, name);
         if (read_array(p, name, v))
             return -1;
@@ -496,7 +500,8 @@ static int read_module_args(struct space_parser *p, struct module *m, const json
         size_t inner = parser_enter_index(p, i);
         const char *text = json_string_value(json_array_get(args, i));
         size_t len = text ? strcspn(text, "=") : 0;
-        if (!text || len == 0 || len > 63 || strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") < len)
+        if (!text || len == 0 || len > 63 ||
+            strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") < len)
             return parser_fail(p, "a name of letters, digits and _ is needed");
         if (!(m->arg_names[i] = arena_strndup(&p->s->arena, text, len)))
             return parser_no_memory(p);
@@ -600,7 +605,8 @@ static int read_modules(struct space_parser *p)
     const char *name;
     json_t *v;
     size_t mark = parser_enter(p, "modules");
-    json_object_foreach((json_t *)(uintptr_t)p->module_docs, name, v) {
+    json_object_foreach((json_t *)(uintptr_t)p->module_docs, name, v)
+    {
         if (prim_find(name)) {
             parser_enter(p, name);
             return parser_fail(p, "\"%s\" is a layer already: take another name", name);
@@ -651,7 +657,7 @@ static int read_object_section(struct space_parser *p, const json_t *doc, const 
 
 static int read_head(struct space_parser *p, const json_t *doc)
 {
-    static const char *const members[] = {"space", "name", "about", "input", "constants", "decisions",
+    static const char *const members[] = {"space", "name",     "about",   "input",   "constants", "decisions",
                                           "code",  "defaults", "modules", "network", NULL};
     if (!json_is_object(doc))
         return parser_fail(p, "a space document is an object");
@@ -675,11 +681,11 @@ static int check_defaults(struct space_parser *p, const json_t *doc)
 {
     const char *name;
     json_t *v;
-    json_object_foreach((json_t *)(uintptr_t)doc, name, v)
-        if (!prim_find(name)) {
-            parser_enter(p, name);
-            return parser_fail(p, "there is no primitive layer of this name");
-        }
+    json_object_foreach((json_t *)(uintptr_t)doc, name, v) if (!prim_find(name))
+    {
+        parser_enter(p, name);
+        return parser_fail(p, "there is no primitive layer of this name");
+    }
     return 0;
 }
 

@@ -11,7 +11,7 @@ struct space_parser {
     char at[256]; /* JSON pointer of the value being read */
     size_t nat;
     const json_t *defaults;
-    const json_t *module_docs; /* bodies are parsed when they are first called */
+    const json_t *module_docs;          /* bodies are parsed when they are first called */
     const char *slots[SPACE_MAX_SLOTS]; /* names in scope in the body being read; later ones hide earlier ones */
     int nslots, most_slots;
     int nlayers, depth;
@@ -30,7 +30,7 @@ struct tmpl *parser_tmpl(struct space_parser *p, const json_t *v);
 /* A layer (object, text or array) into the arena; NULL with the error set. */
 struct layer *parser_layer(struct space_parser *p, const json_t *v);
 struct layer *parser_body(struct space_parser *p, const json_t *v); /* an array of layers, with a scope of its own */
-struct module *parser_module(struct space_parser *p, const char *name); /* compiled; NULL: error set */
+struct module *parser_module(struct space_parser *p, const char *name);  /* compiled; NULL: error set */
 int parser_tensor(struct space_parser *p, const char *name, size_t len); /* interned number or -1 */
 
 #endif

@@ -173,8 +173,8 @@ static int note_reads(struct survey *sv, const struct dom *d, const uint16_t *ma
     return rc;
 }
 
-static int run_entries(struct survey *sv, struct dom *d, world_fn *fn, const void *ctx, struct tab *out, uint16_t *masks,
-                       int *again)
+static int run_entries(struct survey *sv, struct dom *d, world_fn *fn, const void *ctx, struct tab *out,
+                       uint16_t *masks, int *again)
 {
     int rc = 0;
     memset(sv->known, 0, (size_t)sv->s->ndecisions);
@@ -373,9 +373,9 @@ static int record_slice(struct survey *sv, const struct param *p, const char *wh
     }
     struct space_tensor *t = &f->tensors[at];
     if (t->ndim != p->ndim || memcmp(t->dims, p->dims, sizeof t->dims) != 0)
-        return err_set(sv->err, ERR_INVALID, where, "parameter \"%s\" has two shapes: (%d, %d, %d, %d) and (%d, %d, %d, %d)",
-                       p->name, t->dims[0], t->dims[1], t->dims[2], t->dims[3], p->dims[0], p->dims[1], p->dims[2],
-                       p->dims[3]);
+        return err_set(sv->err, ERR_INVALID, where,
+                       "parameter \"%s\" has two shapes: (%d, %d, %d, %d) and (%d, %d, %d, %d)", p->name, t->dims[0],
+                       t->dims[1], t->dims[2], t->dims[3], p->dims[0], p->dims[1], p->dims[2], p->dims[3]);
     if (sv->tensor_site[at] != sv->site)
         f->shared = 1;
     return 0;
@@ -439,7 +439,8 @@ static int record_cost(struct survey *sv, const struct tab *layer)
     if (rc)
         return rc;
     for (int i = 0; i < f->nterms; i++)
-        if (f->terms[i].dom.n == t.dom.n && memcmp(f->terms[i].dom.dec, t.dom.dec, (size_t)t.dom.n * sizeof(int)) == 0) {
+        if (f->terms[i].dom.n == t.dom.n &&
+            memcmp(f->terms[i].dom.dec, t.dom.dec, (size_t)t.dom.n * sizeof(int)) == 0) {
             add_into(sv, &f->terms[i], &t);
             return 0;
         }
@@ -540,7 +541,8 @@ static int find_named(struct survey *sv, const struct tensor_ref *r, struct tab 
             *out = sv->named[i].value;
             return 0;
         }
-    return rc ? rc : err_set(sv->err, ERR_INVALID, r->where, "no tensor is called \"%s\" here", sv->s->tensors[r->name]);
+    return rc ? rc
+              : err_set(sv->err, ERR_INVALID, r->where, "no tensor is called \"%s\" here", sv->s->tensors[r->name]);
 }
 
 static int set_named(struct survey *sv, int name, int64_t index, const struct tab *value, const char *where)
@@ -850,13 +852,20 @@ static int survey_list(struct survey *sv, const struct layer *l)
 static int dispatch(struct survey *sv, const struct layer *l)
 {
     switch (l->kind) {
-    case L_PRIM: return survey_prim(sv, l);
-    case L_LIST: return survey_list(sv, l);
-    case L_CALL: return survey_call(sv, l);
-    case L_CHOOSE: return survey_choose(sv, l);
-    case L_FOR: return survey_for(sv, l);
-    case L_LET: return of_expr(sv, l->select, eval_slot, l->select, sizeof(struct slot_value), &sv->slots[l->slot]);
-    default: return survey_branches(sv, l);
+    case L_PRIM:
+        return survey_prim(sv, l);
+    case L_LIST:
+        return survey_list(sv, l);
+    case L_CALL:
+        return survey_call(sv, l);
+    case L_CHOOSE:
+        return survey_choose(sv, l);
+    case L_FOR:
+        return survey_for(sv, l);
+    case L_LET:
+        return of_expr(sv, l->select, eval_slot, l->select, sizeof(struct slot_value), &sv->slots[l->slot]);
+    default:
+        return survey_branches(sv, l);
     }
 }
 
@@ -944,7 +953,8 @@ static int survey_layer(struct survey *sv, const struct layer *l, int number, st
     struct tab path = sv->path, before = sv->cur;
     *keep = sv->guard;
     if (++sv->steps > SPACE_MAX_STEPS)
-        return err_set(sv->err, ERR_TOO_LARGE, l->where, "all options together take more than %d steps", SPACE_MAX_STEPS);
+        return err_set(sv->err, ERR_TOO_LARGE, l->where, "all options together take more than %d steps",
+                       SPACE_MAX_STEPS);
     if (++sv->depth > SPACE_MAX_DEPTH * 4)
         return err_set(sv->err, ERR_TOO_LARGE, l->where, "layers are nested too deeply");
     int rc = l->when ? of_expr(sv, l->when, eval_when, l->when, 1, keep) : 0;
@@ -973,9 +983,10 @@ static int eval_logits(struct survey *sv, const void *ctx, void *out)
 {
     (void)ctx, (void)out;
     struct shape t = sv->b.cur.shape;
-    return t.h == 1 && t.w == 1 ? 0
-                                : err_set(sv->err, ERR_INVALID, "/network",
-                                          "the network ends in %d x %d x %d; logits are classes x 1 x 1", t.c, t.h, t.w);
+    return t.h == 1 && t.w == 1
+               ? 0
+               : err_set(sv->err, ERR_INVALID, "/network",
+                         "the network ends in %d x %d x %d; logits are classes x 1 x 1", t.c, t.h, t.w);
 }
 
 static int check_read(struct survey *sv)

@@ -19,9 +19,10 @@ int dom_add(struct dom *d, const struct space *s, int decision, struct err *err)
         return 0;
     int options = s->decisions[decision].noptions;
     if (d->n == TAB_MAX_DIMS || (int64_t)d->size * options > TAB_MAX_SIZE)
-        return err_set(err, ERR_UNSUPPORTED, "",
-                       "one value depends on too many decisions at once (\"%s\" and %d others): the space cannot be counted",
-                       s->decisions[decision].name, d->n);
+        return err_set(
+            err, ERR_UNSUPPORTED, "",
+            "one value depends on too many decisions at once (\"%s\" and %d others): the space cannot be counted",
+            s->decisions[decision].name, d->n);
     int i = d->n++;
     for (; i > 0 && d->dec[i - 1] > decision; i--) {
         d->dec[i] = d->dec[i - 1];

@@ -1,5 +1,5 @@
-/* space_tab: a value that depends on a few decisions, as a table over their options. The survey of a space computes with
- * such tables instead of plain values, so that what it finds holds for every architecture. */
+/* space_tab: a value that depends on a few decisions, as a table over their options. The survey of a space computes
+ * with such tables instead of plain values, so that what it finds holds for every architecture. */
 #ifndef PROTO_SPACE_TAB_H
 #define PROTO_SPACE_TAB_H
 

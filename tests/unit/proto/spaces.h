@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 struct space *spaces_open(const char *name); /* "nas-bench-macro"; fails the test when it does not parse */
-struct space *spaces_doc(const char *text);   /* the same for a text */
+struct space *spaces_doc(const char *text);  /* the same for a text */
 void spaces_bad(const char *text, const char *where, const char *said); /* must be refused so */
 
 /* Plan of a code; the arena's. NULL choice text means the space without decisions. */

@@ -20,6 +20,40 @@ TEST(plan_macro_known_costs)
     space_free(s);
 }
 
+/* README of the reference: 323 M, 3.5 M parameters for its searched path; recomputed 322.92 M, 3.53 M. The BatchNorms
+ * of the supernet have no affine, so their parameters are fewer than the retraining network's. */
+TEST(plan_spos_known_costs)
+{
+    struct space *s = spaces_open("spos-shufflenetv2");
+    CHECK_STR(space_architectures(s), "1099511627776"); /* 4^20 */
+    struct cost c = spaces_cost(s, "2,1,0,1,2,0,2,0,2,0,2,3,0,0,0,0,3,2,3,3");
+    CHECK_INT(c.conv_macs, 322918720);
+    CHECK_NEAR((double)c.params / 1e6, 3.53, 0.005);
+    spaces_golden(s, "2,1,0,1,2,0,2,0,2,0,2,3,0,0,0,0,3,2,3,3", "spos-shufflenetv2-published");
+    space_free(s);
+}
+
+/* Index 0, 11 and 284 of the benchmark: 15.64737, 113.95137, 11.71521 M (with ten additions of the classifier's bias)
+ * and .129306, .802426, .101306 M parameters. */
+TEST(plan_nats_tss_known_costs)
+{
+    struct space *s = spaces_open("nats-bench-tss");
+    CHECK_STR(space_architectures(s), "15625");
+    const char *code =
+        "|avg_pool_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|nor_conv_1x1~0|skip_connect~1|skip_connect~2|";
+    struct cost c = spaces_cost(s, code);
+    CHECK_INT(c.conv_macs + 10, 15647370);
+    CHECK_INT(c.params, 129306);
+    spaces_golden(s, code, "nats-bench-tss-0");
+    c = spaces_cost(s, "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|");
+    CHECK_INT(c.conv_macs + 10, 7783050);
+    CHECK_INT(c.params, 73306);
+    c = spaces_cost(s, "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_1x1~1|+|none~0|none~1|nor_conv_3x3~2|");
+    CHECK_INT(c.conv_macs + 10, 7783050 + 15 * (3 * 2359296 + 262144));
+    CHECK_INT(c.params, 73306 + 5 * (3 * 48608 + 5600));
+    space_free(s);
+}
+
 static int cmp_hash(const void *a, const void *b)
 {
     return memcmp(a, b, sizeof(struct hash128));
@@ -94,10 +128,8 @@ TEST(plan_resnet_costs)
     static const struct {
         const char *name;
         int params;
-    } rows[] = {{"cifar-resnet20", 269722},
-                {"cifar-resnet32", 464154},
-                {"cifar-resnet44", 658586},
-                {"cifar-resnet56", 853018}};
+    } rows[] = {
+        {"cifar-resnet20", 269722}, {"cifar-resnet32", 464154}, {"cifar-resnet44", 658586}, {"cifar-resnet56", 853018}};
     for (int i = 0; i < 4; i++) {
         struct space *s = spaces_open(rows[i].name);
         CHECK_INT(space_ndecisions(s), 0);

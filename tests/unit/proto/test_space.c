@@ -106,8 +106,8 @@ TEST(space_survey_agrees_with_plans)
         CHECK(cost_plan(&p, &c, &err) == 0);
         lo = c.conv_macs < lo ? c.conv_macs : lo;
         hi = c.conv_macs > hi ? c.conv_macs : hi;
-        struct space_limits l = {.macs_min = c.conv_macs, .macs_max = c.conv_macs, .params_min = c.params,
-                                 .params_max = c.params};
+        struct space_limits l = {
+            .macs_min = c.conv_macs, .macs_max = c.conv_macs, .params_min = c.params, .params_max = c.params};
         CHECK_INT(space_within(s, choice, &l, &err), 1);
         l.macs_max = c.conv_macs - 1;
         CHECK_INT(space_within(s, choice, &l, &err), 0);
@@ -150,10 +150,12 @@ TEST(space_moves)
 /* Subsets, one BatchNorm for each number of paths, widths sliced from the largest. */
 TEST(space_paths_and_slices)
 {
-    struct space *s = spaces_doc(
-        "{\"space\":1,\"name\":\"paths\",\"input\":[3,8,8],\"decisions\":{\"p\":{\"subset\":[\"3\",\"5\",\"7\"],\"max\":2},"
-        "\"w\":[4,8]},\"network\":[{\"conv\":\"w\",\"name\":\"stem\"},{\"name\":\"m\",\"paths\":\"p\",\"of\":[{\"dwconv\":3},"
-        "{\"dwconv\":5},{\"dwconv\":7}]},{\"bn\":{},\"name\":\"bns.{size(p) - 1}\"},\"gap\",{\"linear\":2,\"name\":\"fc\"}]}");
+    struct space *s = spaces_doc("{\"space\":1,\"name\":\"paths\",\"input\":[3,8,8],\"decisions\":{\"p\":{\"subset\":["
+                                 "\"3\",\"5\",\"7\"],\"max\":2},"
+                                 "\"w\":[4,8]},\"network\":[{\"conv\":\"w\",\"name\":\"stem\"},{\"name\":\"m\","
+                                 "\"paths\":\"p\",\"of\":[{\"dwconv\":3},"
+                                 "{\"dwconv\":5},{\"dwconv\":7}]},{\"bn\":{},\"name\":\"bns.{size(p) - "
+                                 "1}\"},\"gap\",{\"linear\":2,\"name\":\"fc\"}]}");
     struct arena a;
     struct plan p;
     CHECK_STR(space_architectures(s), "12"); /* (3 + 3) x 2 */
@@ -170,8 +172,9 @@ TEST(space_paths_and_slices)
     space_free(s);
 }
 
-#define DOC(decisions, modules, network)                                                                              \
-    "{\"space\":1,\"name\":\"x\",\"input\":[3,8,8],\"decisions\":{" decisions "},\"modules\":{" modules "},\"network\":[" network "]}"
+#define DOC(decisions, modules, network)                                                                               \
+    "{\"space\":1,\"name\":\"x\",\"input\":[3,8,8],\"decisions\":{" decisions "},\"modules\":{" modules                \
+    "},\"network\":[" network "]}"
 #define TAIL ",\"gap\",{\"linear\":2,\"name\":\"fc\"}"
 
 TEST(space_errors_name_the_place)
@@ -189,11 +192,11 @@ TEST(space_errors_name_the_place)
                "/modules/m/body/0/conv/out", "unknown name \"exapnd\" (did you mean \"expand\"?)");
     spaces_bad(DOC("", "\"m\":{\"body\":[\"m\"]}", "\"m\"" TAIL), "/modules/m/body/0", "contains itself");
     spaces_bad(DOC("\"k\":{\"count\":2,\"of\":[3,5]}", "", "{\"dwconv\":\"k[2]\"}" TAIL), "/network/0/dwconv",
-            "index 2 of a list of 2");
+               "index 2 of a list of 2");
     spaces_bad(DOC("", "", "{\"sum\":[{\"conv\":8},\"identity\"]}" TAIL), "/network/0", "unequal shapes");
     spaces_bad(DOC("", "", "{\"from\":\"y\",\"relu\":{}}" TAIL), "/network/0/from", "no tensor is called \"y\"");
     spaces_bad(DOC("", "", "{\"choose\":0,\"body\":[],\"of\":[\"relu\"]}" TAIL), "/network/0",
-            "\"body\" does not belong");
+               "\"body\" does not belong");
     spaces_bad(DOC("", "", "{\"act\":\"rellu\"}" TAIL), "/network/0/act", "did you mean \"relu\"");
 }
 
@@ -201,10 +204,12 @@ TEST(space_errors_name_the_place)
 TEST(space_errors_in_any_branch)
 {
     spaces_bad(DOC("\"a\":[0,1],\"b\":[0,1]", "",
-                   "{\"choose\":\"a\",\"of\":[\"identity\",{\"choose\":\"b\",\"of\":[\"identity\",{\"conv\":{\"out\":8,\"groups\":2},\"name\":\"c\"}]}]}" TAIL),
+                   "{\"choose\":\"a\",\"of\":[\"identity\",{\"choose\":\"b\",\"of\":[\"identity\",{\"conv\":{\"out\":8,"
+                   "\"groups\":2},\"name\":\"c\"}]}]}" TAIL),
                "/network/0/of/1/of/1", "groups");
     spaces_bad(DOC("\"a\":[0,1]", "",
-            "{\"choose\":\"a\",\"of\":[\"identity\",{\"conv\":8,\"name\":\"c\"}]},{\"conv\":\"in == 8 ? 0 : 4\",\"name\":\"d\"}" TAIL),
+                   "{\"choose\":\"a\",\"of\":[\"identity\",{\"conv\":8,\"name\":\"c\"}]},{\"conv\":\"in == 8 ? 0 : "
+                   "4\",\"name\":\"d\"}" TAIL),
                "/network/1/conv", "not between");
 }
 
@@ -212,7 +217,7 @@ TEST(space_errors_in_any_branch)
 TEST(space_bounded)
 {
     spaces_bad(DOC("", "",
-            "{\"for\":\"i\",\"to\":1000000,\"body\":[{\"for\":\"j\",\"to\":1000000,\"body\":[\"relu\"]}]}" TAIL),
+                   "{\"for\":\"i\",\"to\":1000000,\"body\":[{\"for\":\"j\",\"to\":1000000,\"body\":[\"relu\"]}]}" TAIL),
                "/network/0", "");
     spaces_bad(DOC("", "", "{\"for\":\"i\",\"to\":100000,\"body\":[\"relu\"]}" TAIL), "/network/0/body", "steps");
 }
