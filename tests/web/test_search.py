@@ -66,10 +66,15 @@ def test_what_the_coordinator_refuses_is_shown_at_the_field(ready, page):
     page.sign_in(ready)
     page.open(ready.url + "/searches/new")
     page.fill("Name", "too much")
+    page.fill("Images", "1000")
     page.fill("Batches", "1000")
+    marked = lambda: [f.get_attribute("data-at") for f in page.all(".field.invalid")]
     page.click("Start the search")
-    place = page.wait("the marked field", lambda: page.all(".field.invalid"))[0]
-    assert place.get_attribute("data-at").startswith("/policy")
+    page.wait("the images marked", lambda: marked() == ["/evaluation/images"])
+    page.fill("Images", "200")
+    page.click("Start the search")
+    page.wait("the batches marked", lambda: marked() == ["/policy/batches"])
+    assert page.js("return document.activeElement.closest('.field').dataset.at") == "/policy/batches"
     assert ready.call("GET", "/searches")[1]["items"] == []
 
 
