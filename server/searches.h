@@ -1,17 +1,64 @@
+/* searches: the searches as they are now. A search that runs has its space, strategy and scores in memory; one that ended
+ * has its scores read when somebody looks. The database is the truth: memory is a fold over its rows in proposal order, so
+ * a restart is a replay. */
 #ifndef SERVER_SEARCHES_H
 #define SERVER_SEARCHES_H
+
 #include "proto/base/err.h"
+#include "proto/plan.h"
+#include "server/scores.h"
+#include "server/search.h"
+
+#include <jansson.h>
+#include <stdint.h>
+
 struct searches;
 struct server;
-static inline int searches_load(struct server *s, struct searches **out, struct err *err)
-{
-    (void)s;
-    (void)err;
-    *out = 0;
-    return 0;
-}
-static inline void searches_free(struct searches *x)
-{
-    (void)x;
-}
+struct space;
+
+enum search_state { SEARCH_RUNNING, SEARCH_PAUSED, SEARCH_DONE, SEARCH_CANCELLED, SEARCH_FAILED, SEARCH_STATES };
+
+struct search_run {
+    struct search_run *next; /* all, newest first */
+    int64_t id, space_id, checkpoint_id, dataset_id, seed, priority, created, finished;
+    enum search_state state;
+    char *name, *notes, *owner;
+    json_t *strategy, *constraints, *policy, *evaluation, *tags, *error;
+    int64_t images; /* evaluation.images */
+    json_t *input;  /* the job document without candidates; NULL until needed */
+    struct shape shape;
+    struct space *space;
+    struct search_space genes;
+    struct strategy *asker; /* NULL once it ended */
+    struct scores *scores;  /* NULL until needed */
+    int64_t told_ms;        /* when the last score event went out */
+    int told_late;          /* a score has come since */
+};
+
+int searches_load(struct server *s, struct searches **out, struct err *err);
+void searches_free(struct searches *x);
+struct search_run *searches_find(struct searches *x, int64_t id); /* NULL when absent */
+struct search_run *searches_first(struct searches *x);
+
+/* After the open jobs are known to the scheduler: queues what is in no job and starts asking. */
+int searches_start(struct server *s, struct err *err);
+
+/* Inserts the row and starts; the documents were checked. */
+int searches_create(struct server *s, const json_t *body, const char *owner, struct search_run **out, struct err *err);
+int searches_set_state(struct server *s, struct search_run *r, enum search_state state, const json_t *error, struct err *err);
+int searches_delete(struct server *s, struct search_run *r, struct err *err);
+
+/* A stored result reaches the strategy and the scores. loss_sum: INFINITY when it was not finite. */
+int searches_tell(struct server *s, struct search_run *r, uint32_t row, const struct scores_result *result, struct err *err);
+/* After results: asks for more, or ends the search. */
+void searches_wake(struct server *s);
+/* Score events that were held back. */
+int searches_sweep(struct server *s, struct err *err);
+
+const char *searches_state_name(enum search_state state);
+struct scores *searches_scores(struct server *s, struct search_run *r, struct err *err);
+json_t *searches_json(struct server *s, struct search_run *r, struct err *err); /* NULL on error */
+json_t *searches_candidate(const struct search_run *r, const struct scores_row *row, int64_t rank); /* rank 0: none */
+int searches_input(struct server *s, struct search_run *r, struct err *err); /* fills r->input */
+
 #endif

@@ -1,0 +1,235 @@
+/* route_checkpoint: binds an uploaded blob to a space: every tensor that any architecture of the space may read must be
+ * there in the right shape and finite. The file is read once, on a worker thread. */
+#include "proto/base/clock.h"
+#include "proto/checkpoint.h"
+#include "proto/space.h"
+#include "server/blob_source.h"
+#include "server/db.h"
+#include "server/page.h"
+#include "server/request.h"
+#include "server/routes.h"
+#include "server/server.h"
+#include "server/store_blob.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_PROBLEMS = 100, MAX_UNUSED = 1000 };
+
+struct bind {
+    char path[4096];
+    struct store_blob blob;
+    struct space *space;
+    json_t *rename;                          /* its own copy: jansson counts references without locks */
+    json_t *problems, *unused, *list;
+    const char *format;
+    int64_t tensors, params;
+    struct err err;
+};
+
+/* ---- on the worker thread */
+
+static json_t *shape_json(const struct tensor *t)
+{
+    json_t *a = json_array();
+    for (int i = 0; i < t->ndim; i++)
+        json_array_append_new(a, json_integer((json_int_t)t->dims[i]));
+    return a;
+}
+
+static int same_shape(const struct tensor *t, int ndim, const int32_t *dims)
+{
+    if (t->ndim != ndim)
+        return 0;
+    for (int i = 0; i < ndim; i++)
+        if ((int64_t)t->dims[i] != dims[i])
+            return 0;
+    return 1;
+}
+
+static void shape_text(char *out, size_t size, int ndim, const int32_t *dims)
+{
+    size_t n = 0;
+    for (int i = 0; i < ndim && n < size; i++)
+        n += (size_t)snprintf(out + n, size - n, "%s%d", i ? ", " : "", (int)dims[i]);
+    if (!ndim)
+        out[0] = 0;
+}
+
+static void problem(struct bind *b, const char *name, const char *text)
+{
+    if (json_array_size(b->problems) < MAX_PROBLEMS)
+        json_array_append_new(b->problems, json_pack("{ss ss}", "tensor", name, "problem", text));
+}
+
+static void compare(struct bind *b, const struct checkpoint *c)
+{
+    json_t *wanted = json_object();
+    for (int i = 0; i < space_ntensors(b->space); i++) {
+        int ndim;
+        const int32_t *dims;
+        const char *name = space_tensor(b->space, i, &ndim, &dims);
+        const struct tensor *t = checkpoint_find(c, name);
+        char want[100], text[300];
+        json_object_set_new(wanted, name, json_true());
+        shape_text(want, sizeof want, ndim, dims);
+        if (!t) {
+            snprintf(text, sizeof text, "missing; the space reads it as (%s)", want);
+            problem(b, name, text);
+        } else if (!same_shape(t, ndim, dims)) {
+            json_t *shape = shape_json(t);
+            char *have = json_dumps(shape, JSON_COMPACT);
+            snprintf(text, sizeof text, "has shape %s; the space reads it as (%s)", have ? have : "?", want);
+            problem(b, name, text);
+            free(have);
+            json_decref(shape);
+        }
+    }
+    for (size_t i = 0; i < checkpoint_count(c); i++) {
+        const struct tensor *t = checkpoint_at(c, i);
+        b->tensors++;
+        b->params += (int64_t)t->numel;
+        json_array_append_new(b->list, json_pack("{ss ss so}", "name", t->name, "dtype", tensor_dtype_name(t->dtype), "shape", shape_json(t)));
+        if (!json_object_get(wanted, t->name) && json_array_size(b->unused) < MAX_UNUSED)
+            json_array_append_new(b->unused, json_string(t->name));
+    }
+    json_decref(wanted);
+}
+
+static void work(void *arg)
+{
+    struct bind *b = arg;
+    struct source *src = NULL;
+    struct checkpoint *c = NULL;
+    b->problems = json_array();
+    b->unused = json_array();
+    b->list = json_array();
+    int rc = blob_source_open(b->path, b->blob.id, b->blob.size, &src, &b->err);
+    if (rc >= 0 && (rc = checkpoint_open(src, b->rename, &c, &b->err)) >= 0 && (rc = checkpoint_verify(c, &b->err)) >= 0) {
+        b->format = checkpoint_format(c);
+        compare(b, c);
+    }
+    checkpoint_close(c);
+    source_close(src);
+    if (rc < 0 && b->err.code == ERR_NONE)
+        err_set(&b->err, ERR_INTERNAL, "/blob", "the checkpoint could not be read");
+}
+
+/* ---- on the loop */
+
+static void release(void *arg)
+{
+    struct bind *b = arg;
+    space_free(b->space);
+    json_decref(b->rename);
+    json_decref(b->problems);
+    json_decref(b->unused);
+    json_decref(b->list);
+    free(b);
+}
+
+static json_t *checkpoint_row(sqlite3_stmt *st, int full)
+{
+    json_t *j = db_json(st, 3);
+    if (!j)
+        return NULL;
+    json_object_set_new(j, "id", json_integer(sqlite3_column_int64(st, 0)));
+    json_object_set_new(j, "name", json_string(db_text(st, 1)));
+    json_object_set_new(j, "space", json_integer(sqlite3_column_int64(st, 2)));
+    json_object_set_new(j, "created", json_integer(sqlite3_column_int64(st, 5)));
+    json_object_set_new(j, "blob", json_string(db_text(st, 6)));
+    json_object_set_new(j, "size", json_integer(sqlite3_column_int64(st, 7)));
+    if (!full)
+        json_object_del(j, "list");
+    return j;
+}
+
+static json_t *short_row(sqlite3_stmt *st)
+{
+    return checkpoint_row(st, 0);
+}
+
+static int answer(struct server *s, struct request *rq, int status, int64_t id, struct err *err)
+{
+    sqlite3_stmt *st = db_query(s->db, SQL_CHECKPOINT_GET, "i", id);
+    int rc = db_step(st, err);
+    json_t *j = rc > 0 ? checkpoint_row(st, status == 200) : NULL;
+    db_done(st);
+    if (rc == 0)
+        return err_set(err, ERR_NOT_FOUND, "path id", "there is no checkpoint %lld", (long long)id);
+    return rc < 0 ? rc : request_json(rq, status, j);
+}
+
+static int done(struct server *s, struct request *rq, void *arg, struct err *err)
+{
+    struct bind *b = arg;
+    const json_t *body = request_body(rq);
+    if (b->err.code) {
+        *err = b->err;
+        if (strncmp(err->where, "/rename", 7) != 0)
+            err_prefix(err, "/blob ");
+        return -(int)err->code;
+    }
+    if (json_array_size(b->problems)) {
+        request_problems(rq, json_incref(b->problems));
+        return err_set(err, ERR_INVALID, "/blob", "%zu%s tensors are missing or misshapen for this space; first: %s", json_array_size(b->problems),
+                       json_array_size(b->problems) == MAX_PROBLEMS ? " or more" : "",
+                       json_string_value(json_object_get(json_array_get(b->problems, 0), "tensor")));
+    }
+    json_t *about = json_pack("{ss sI sI sO sO}", "format", b->format, "tensors", (json_int_t)b->tensors, "params", (json_int_t)b->params, "unused",
+                              b->unused, "list", b->list);
+    char *text = about ? json_dumps(about, JSON_COMPACT) : NULL, *rename = b->rename ? json_dumps(b->rename, JSON_COMPACT) : NULL;
+    json_decref(about);
+    int rc = text ? db_exec(s->db, err, SQL_CHECKPOINT_INSERT, "tiittti", json_string_value(json_object_get(body, "name")), b->blob.id,
+                            (int64_t)json_integer_value(json_object_get(body, "space")), rename, text, request_who(rq)->name, clock_wall_ms())
+                  : err_set(err, ERR_NO_MEMORY, "", "no memory for the checkpoint");
+    free(text);
+    free(rename);
+    return rc < 0 ? rc : answer(s, rq, 201, db_last_id(s->db), err);
+}
+
+int route_createCheckpoint(struct server *s, struct request *rq, struct err *err)
+{
+    const json_t *body = request_body(rq), *rename = json_object_get(body, "rename");
+    int64_t space = json_integer_value(json_object_get(body, "space"));
+    struct bind *b = calloc(1, sizeof *b);
+    if (!b)
+        return err_set(err, ERR_NO_MEMORY, "", "no memory");
+    snprintf(b->path, sizeof b->path, "%s", db_path(s->db));
+    b->rename = rename ? json_deep_copy(rename) : NULL;
+    int rc = store_blob_need(s->db, json_string_value(json_object_get(body, "blob")), "/blob", &b->blob, err);
+    sqlite3_stmt *st = db_query(s->db, SQL_SPACE_GET, "i", space);
+    if (rc >= 0 && (rc = db_step(st, err)) == 0)
+        rc = err_set(err, ERR_INVALID, "/space", "there is no space %lld", (long long)space);
+    if (rc > 0)
+        rc = space_parse(db_text(st, 3), strlen(db_text(st, 3)), &b->space, err);
+    db_done(st);
+    if (rc < 0) {
+        release(b);
+        return rc;
+    }
+    return request_work_committed(rq, &(struct request_job){work, done, release, b});
+}
+
+int route_listCheckpoints(struct server *s, struct request *rq, struct err *err)
+{
+    struct page page;
+    int rc = page_open(rq, &page, INT64_MAX, err);
+    return rc < 0 ? rc : page_answer(rq, &page, db_query(s->db, SQL_CHECKPOINT_PAGE, "ii", page.after, page.limit + 1), short_row, err);
+}
+
+int route_getCheckpoint(struct server *s, struct request *rq, struct err *err)
+{
+    return answer(s, rq, 200, request_int(rq, "id", 0), err);
+}
+
+int route_deleteCheckpoint(struct server *s, struct request *rq, struct err *err)
+{
+    int64_t id = request_int(rq, "id", 0), used;
+    int rc = db_int(s->db, err, &used, SQL_CHECKPOINT_USED, "i", id);
+    if (rc != 0)
+        return rc < 0 ? rc : err_set(err, ERR_CONFLICT, "path id", "a search uses this checkpoint");
+    rc = db_exec(s->db, err, SQL_CHECKPOINT_DELETE, "i", id);
+    return rc < 0 ? rc : rc == 0 ? err_set(err, ERR_NOT_FOUND, "path id", "there is no checkpoint %lld", (long long)id) : request_empty(rq, 204);
+}

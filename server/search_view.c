@@ -1,0 +1,79 @@
+/* search_view: searches and candidates as the API shows them. */
+#include "proto/base/clock.h"
+#include "proto/rankstat.h"
+#include "server/sched.h"
+#include "server/searches.h"
+#include "server/server.h"
+#include "server/store_search.h"
+
+#include <math.h>
+
+static json_t *real_or_null(double v)
+{
+    return isfinite(v) ? json_real(v) : json_null();
+}
+
+json_t *searches_candidate(const struct search_run *r, const struct scores_row *c, int64_t rank)
+{
+    static const char *const status[] = {"queued", "scored", "failed"};
+    char class[33];
+    (void)r;
+    hash_hex((const unsigned char *)&c->class_key, 16, class);
+    json_t *j = json_pack("{sI ss ss ss sI sI sI}", "index", (json_int_t)c->row, "code", c->code, "class", class, "status", status[c->status], "macs",
+                          (json_int_t)c->macs, "params", (json_int_t)c->params, "generation", (json_int_t)c->generation);
+    if (!j)
+        return NULL;
+    json_object_set_new(j, "rank", rank > 0 ? json_integer(rank) : json_null());
+    int scored = c->status == SCORES_SCORED;
+    struct rankstat_interval ci = rankstat_wilson(scored ? c->n_correct : 0, scored ? c->n_images : 1);
+    json_object_set_new(j, "accuracy", scored ? json_real(c->accuracy) : json_null());
+    json_object_set_new(j, "accuracy5", scored ? json_real(c->top5) : json_null());
+    json_object_set_new(j, "ci", scored ? json_pack("[ff]", ci.lo, ci.hi) : json_null());
+    json_object_set_new(j, "n_images", scored ? json_integer(c->n_images) : json_null());
+    json_object_set_new(j, "n_correct", scored ? json_integer(c->n_correct) : json_null());
+    json_object_set_new(j, "n_correct_top5", scored ? json_integer(c->n_correct_top5) : json_null());
+    json_object_set_new(j, "loss", scored ? real_or_null(c->loss) : json_null());
+    json_object_set_new(j, "worker", c->worker ? json_integer(c->worker) : json_null());
+    json_object_set_new(j, "scored_at", c->scored_at_ms ? json_integer(c->scored_at_ms) : json_null());
+    if (isfinite(c->truth))
+        json_object_set_new(j, "truth", json_real(c->truth));
+    return j;
+}
+
+static json_t *best_of(const struct search_run *r)
+{
+    int64_t row = scores_best(r->scores);
+    if (row < 0)
+        return json_null();
+    struct scores_row c;
+    scores_get(r->scores, (uint32_t)row, &c);
+    return searches_candidate(r, &c, 1);
+}
+
+json_t *searches_json(struct server *s, struct search_run *r, struct err *err)
+{
+    if (!searches_scores(s, r, err))
+        return NULL;
+    double scored = scores_scored(r->scores), failed = scores_failed(r->scores), proposed = scores_count(r->scores);
+    double expected = r->asker ? search_expected(r->asker) : proposed;
+    double rate = r->state == SEARCH_RUNNING ? sched_search_rate(s->sched, r->id, clock_mono_ms()) : 0;
+    double left = expected - scored - failed;
+    int known = isfinite(expected) && expected < 9e15;
+    json_t *progress = json_pack("{sI sI so sI}", "scored", (json_int_t)scored, "proposed", (json_int_t)proposed, "expected",
+                                 known ? json_integer((json_int_t)expected) : json_null(), "failed", (json_int_t)failed);
+    json_t *j = json_pack("{sI ss ss so sI sI sI sO sO sO sO sI sI sO ss so so s{sf} so sI so ss}", "id", (json_int_t)r->id, "name", r->name, "state",
+                          searches_state_name(r->state), "error", r->error ? json_incref(r->error) : json_null(), "space", (json_int_t)r->space_id,
+                          "checkpoint", (json_int_t)r->checkpoint_id, "dataset", (json_int_t)r->dataset_id, "strategy", r->strategy, "constraints",
+                          r->constraints, "policy", r->policy, "evaluation", r->evaluation, "seed", (json_int_t)r->seed, "priority",
+                          (json_int_t)r->priority, "tags", r->tags, "notes", r->notes, "progress", progress, "best", best_of(r), "rate", "per_s", rate,
+                          "eta_s", known && rate > 0 && r->state == SEARCH_RUNNING ? json_real(left / rate) : json_null(), "created",
+                          (json_int_t)r->created, "finished", r->finished ? json_integer(r->finished) : json_null(), "owner", r->owner);
+    if (!j)
+        err_set(err, ERR_NO_MEMORY, "", "no memory for the answer");
+    return j;
+}
+
+int searches_input(struct server *s, struct search_run *r, struct err *err)
+{
+    return r->input ? 0 : store_search_input(s->db, r, &r->input, err);
+}
