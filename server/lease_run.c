@@ -29,7 +29,8 @@ static int check_caller(struct server *s, struct request *rq, struct worker **w,
 {
     json_int_t v = json_integer_value(json_object_get(request_body(rq), "protocol"));
     if (v != API_PROTOCOL)
-        return err_set(err, ERR_VERSION, "/protocol", "this coordinator speaks worker protocol %d, not %lld: update the older side", API_PROTOCOL,
+        return err_set(err, ERR_VERSION, "/protocol",
+                       "this coordinator speaks worker protocol %d, not %lld: update the older side", API_PROTOCOL,
                        (long long)v);
     *w = fleet_find(s->fleet, request_who(rq)->worker);
     if (!*w || !(*w)->active)
@@ -61,7 +62,8 @@ static int lease_json(struct server *s, const struct sched_grant *g, json_t **ou
     char lease[33];
     lease_text(&g->lease, lease);
     json_object_set_new(input, "candidates", codes);
-    *out = json_pack("{sI ss ss sf so}", "job", (json_int_t)g->job, "lease", lease, "kind", "score", "expires_s", s->config->expiry_s, "input", input);
+    *out = json_pack("{sI ss ss sf so}", "job", (json_int_t)g->job, "lease", lease, "kind", "score", "expires_s",
+                     s->config->expiry_s, "input", input);
     return *out ? 0 : err_set(err, ERR_NO_MEMORY, "", "no memory for a job");
 }
 
@@ -78,18 +80,19 @@ static int store_grant(struct server *s, const struct sched_grant *g, int64_t wo
     if (rc >= 0 && g->fresh_lease) {
         rc = db_exec(s->db, err, SQL_LEASE_INSERT, "tiii", lease, g->job, worker, clock_wall_ms());
         metrics_add(s->metrics, METRICS_LEASES, 1);
-        log_info("job_leased", "job=%lld search=%lld worker=%lld candidates=%u attempt=%u", (long long)g->job, (long long)g->search,
-                 (long long)worker, g->nrows, g->attempt);
+        log_info("job_leased", "job=%lld search=%lld worker=%lld candidates=%u attempt=%u", (long long)g->job,
+                 (long long)g->search, (long long)worker, g->nrows, g->attempt);
         if (rc >= 0)
             rc = events_emit(s->events, "job", g->search,
-                             json_pack("{sI sI ss sI}", "job", (json_int_t)g->job, "search", (json_int_t)g->search, "state", "leased", "worker",
-                                       (json_int_t)worker),
+                             json_pack("{sI sI ss sI}", "job", (json_int_t)g->job, "search", (json_int_t)g->search,
+                                       "state", "leased", "worker", (json_int_t)worker),
                              err);
     }
     return rc;
 }
 
-static int add_grants(struct server *s, const struct sched_grant *grants, size_t n, int64_t worker, json_t *list, struct err *err)
+static int add_grants(struct server *s, const struct sched_grant *grants, size_t n, int64_t worker, json_t *list,
+                      struct err *err)
 {
     int rc = 0;
     for (size_t i = 0; i < n && rc >= 0; i++) {
@@ -140,7 +143,8 @@ int route_createLeases(struct server *s, struct request *rq, struct err *err)
     if (rc < 0)
         return rc;
     const json_t *max = json_object_get(body, "max_jobs");
-    struct sched_ask ask = {.worker = w->id, .now = clock_mono_ms(), .lag_ms = s->lag_ms, .max = max ? (size_t)json_integer_value(max) : 1};
+    struct sched_ask ask = {
+        .worker = w->id, .now = clock_mono_ms(), .lag_ms = s->lag_ms, .max = max ? (size_t)json_integer_value(max) : 1};
     ask.max = ask.max > MAX_JOBS ? MAX_JOBS : ask.max;
     ask.held = read_held(a, json_object_get(body, "held"), &ask.nheld);
     ask.blobs = (const unsigned char(*)[HASH256_SIZE])read_blobs(a, json_object_get(body, "blobs"), &ask.nblobs);
@@ -170,7 +174,8 @@ int route_createLeases(struct server *s, struct request *rq, struct err *err)
 
 static void note_held(struct worker *w, const json_t *body)
 {
-    const json_t *held = json_object_get(body, "held"), *rate = json_object_get(json_object_get(body, "stats"), "images_per_s");
+    const json_t *held = json_object_get(body, "held"),
+                 *rate = json_object_get(json_object_get(body, "stats"), "images_per_s");
     const char *state = json_string_value(json_object_get(body, "state"));
     size_t n = json_array_size(held);
     w->nheld = n > FLEET_HELD ? FLEET_HELD : (int)n;

@@ -1,5 +1,5 @@
-/* result_run: a result is accepted whole or not at all. The first one under any lease of an open job is stored; what comes
- * later gets one of the other final answers. */
+/* result_run: a result is accepted whole or not at all. The first one under any lease of an open job is stored; what
+ * comes later gets one of the other final answers. */
 #include "server/result_run.h"
 
 #include "proto/base/clock.h"
@@ -70,7 +70,8 @@ static char *error_text(const char *type, const char *where, const char *detail)
     return text;
 }
 
-static int fail_candidate(struct server *s, struct search_run *r, uint32_t row, int64_t worker, const char *text, struct err *err)
+static int fail_candidate(struct server *s, struct search_run *r, uint32_t row, int64_t worker, const char *text,
+                          struct err *err)
 {
     int64_t now = clock_wall_ms();
     int rc = db_exec(s->db, err, SQL_CANDIDATE_FAIL, "iitii", r->id, (int64_t)row, text ? text : "{}", worker, now);
@@ -80,8 +81,8 @@ static int fail_candidate(struct server *s, struct search_run *r, uint32_t row, 
     return searches_tell(s, r, row, &result, err);
 }
 
-int result_run_give_up(struct server *s, int64_t search, int64_t job, const uint32_t *rows, uint32_t n, int64_t worker, const struct err *why,
-                       struct err *err)
+int result_run_give_up(struct server *s, int64_t search, int64_t job, const uint32_t *rows, uint32_t n, int64_t worker,
+                       const struct err *why, struct err *err)
 {
     struct search_run *r = searches_find(s->searches, search);
     int rc = db_exec(s->db, err, SQL_JOB_FAILED, "ii", job, clock_wall_ms());
@@ -100,7 +101,8 @@ static int check_score(const struct search_run *r, const json_t *score, struct e
 {
     if (json_object_get(score, "error"))
         return 0;
-    json_int_t n = json_integer_value(json_object_get(score, "n_images")), k = json_integer_value(json_object_get(score, "n_correct"));
+    json_int_t n = json_integer_value(json_object_get(score, "n_images")),
+               k = json_integer_value(json_object_get(score, "n_correct"));
     const json_t *k5 = json_object_get(score, "n_correct_top5");
     if (n != r->images)
         return err_set(err, ERR_INVALID, "/n_images", "must be %lld, as the job says", (long long)r->images);
@@ -125,9 +127,9 @@ static int match(struct delivery *d, const json_t *body, struct err *err)
         int64_t found = scores_find(d->run->scores, json_string_value(json_object_get(score, "code")));
         uint32_t row = (uint32_t)found;
         uint32_t *at = found < 0 ? NULL : bsearch(&row, d->rows, d->nrows, sizeof row, by_number);
-        int rc = !at                         ? err_set(err, ERR_INVALID, "/code", "is no candidate of this job")
+        int rc = !at                       ? err_set(err, ERR_INVALID, "/code", "is no candidate of this job")
                  : d->scores[at - d->rows] ? err_set(err, ERR_INVALID, "/code", "is given twice")
-                                             : check_score(d->run, score, err);
+                                           : check_score(d->run, score, err);
         if (rc < 0) {
             err_prefix(err, "/scores/%zu", i);
             return rc;
@@ -136,7 +138,8 @@ static int match(struct delivery *d, const json_t *body, struct err *err)
     }
     for (size_t i = 0; i < d->nrows; i++)
         if (!d->scores[i])
-            return err_set(err, ERR_INVALID, "/scores", "%zu of %zu candidates have no score", d->nrows - json_array_size(list), d->nrows);
+            return err_set(err, ERR_INVALID, "/scores", "%zu of %zu candidates have no score",
+                           d->nrows - json_array_size(list), d->nrows);
     return 0;
 }
 
@@ -145,15 +148,19 @@ static int match(struct delivery *d, const json_t *body, struct err *err)
 static int store_score(struct server *s, struct delivery *d, uint32_t row, const json_t *score, struct err *err)
 {
     int64_t now = clock_wall_ms(), n = json_integer_value(json_object_get(score, "n_images")),
-            k = json_integer_value(json_object_get(score, "n_correct")), k5 = json_integer_value(json_object_get(score, "n_correct_top5"));
+            k = json_integer_value(json_object_get(score, "n_correct")),
+            k5 = json_integer_value(json_object_get(score, "n_correct_top5"));
     const json_t *loss = json_object_get(score, "loss_sum");
     const char *digest = json_string_value(json_object_get(score, "stats_digest"));
     double sum = json_is_null(loss) ? INFINITY : json_number_value(loss);
-    int rc = isfinite(sum) ? db_exec(s->db, err, SQL_CANDIDATE_SCORE, "iiiiidtii", d->run->id, (int64_t)row, n, k, k5, sum, digest, d->worker, now)
-                           : db_exec(s->db, err, SQL_CANDIDATE_SCORE, "iiiiintii", d->run->id, (int64_t)row, n, k, k5, digest, d->worker, now);
+    int rc = isfinite(sum) ? db_exec(s->db, err, SQL_CANDIDATE_SCORE, "iiiiidtii", d->run->id, (int64_t)row, n, k, k5,
+                                     sum, digest, d->worker, now)
+                           : db_exec(s->db, err, SQL_CANDIDATE_SCORE, "iiiiintii", d->run->id, (int64_t)row, n, k, k5,
+                                     digest, d->worker, now);
     if (rc <= 0)
         return rc < 0 ? rc : err_set(err, ERR_CONFLICT, "", "candidate %u was scored before", row);
-    struct scores_result result = {SCORES_SCORED, (uint32_t)n, (uint32_t)k, (uint32_t)k5, sum / (double)n, d->worker, now};
+    struct scores_result result = {SCORES_SCORED,   (uint32_t)n, (uint32_t)k, (uint32_t)k5,
+                                   sum / (double)n, d->worker,   now};
     return searches_tell(s, d->run, row, &result, err);
 }
 
@@ -176,15 +183,16 @@ static int store_all(struct server *s, struct delivery *d, int64_t *failed, stru
 
 static int store_job(struct server *s, const struct delivery *d, const json_t *body, struct err *err)
 {
-    int rc = db_exec(s->db, err, SQL_JOB_DONE, "itiittii", d->job, d->lease, d->worker, clock_wall_ms(),
-                     json_string_value(json_object_get(body, "backend")), json_string_value(json_object_get(body, "build")),
-                     (int64_t)json_integer_value(json_object_get(body, "wall_ms")),
-                     (int64_t)json_integer_value(json_object_get(body, "calibration_images")));
+    int rc =
+        db_exec(s->db, err, SQL_JOB_DONE, "itiittii", d->job, d->lease, d->worker, clock_wall_ms(),
+                json_string_value(json_object_get(body, "backend")), json_string_value(json_object_get(body, "build")),
+                (int64_t)json_integer_value(json_object_get(body, "wall_ms")),
+                (int64_t)json_integer_value(json_object_get(body, "calibration_images")));
     if (rc < 0 || (rc = db_exec(s->db, err, SQL_LEASE_DROP_JOB, "i", d->job)) < 0)
         return rc;
     return events_emit(s->events, "job", d->run->id,
-                       json_pack("{sI sI ss sI}", "job", (json_int_t)d->job, "search", (json_int_t)d->run->id, "state", "done", "worker",
-                                 (json_int_t)d->worker),
+                       json_pack("{sI sI ss sI}", "job", (json_int_t)d->job, "search", (json_int_t)d->run->id, "state",
+                                 "done", "worker", (json_int_t)d->worker),
                        err);
 }
 
@@ -195,7 +203,7 @@ static int answer(struct server *s, struct request *rq, enum sched_answer which)
     return request_json(rq, 200, json_pack("{ss}", "status", names[which]));
 }
 
-static int accept(struct server *s, struct request *rq, struct delivery *d, struct err *err)
+static int take_result(struct server *s, struct request *rq, struct delivery *d, struct err *err)
 {
     struct sched_delivery out;
     int64_t failed = 0;
@@ -210,8 +218,8 @@ static int accept(struct server *s, struct request *rq, struct delivery *d, stru
         return rc;
     s->reload = 0;
     metrics_add(s->metrics, METRICS_SCORES, d->nrows);
-    log_info("job_done", "job=%lld search=%lld worker=%lld candidates=%zu failed=%lld late=%d", (long long)d->job, (long long)d->run->id,
-             (long long)d->worker, d->nrows, (long long)failed, out.late);
+    log_info("job_done", "job=%lld search=%lld worker=%lld candidates=%zu failed=%lld late=%d", (long long)d->job,
+             (long long)d->run->id, (long long)d->worker, d->nrows, (long long)failed, out.late);
     searches_wake(s);
     return answer(s, rq, SCHED_ANSWER_STORED);
 }
@@ -238,14 +246,15 @@ static int attempt_failed(struct server *s, struct delivery *d, const struct err
         rc = result_run_give_up(s, d->run->id, d->job, d->rows, (uint32_t)d->nrows, d->worker, why, err);
     if (rc >= 0)
         s->reload = 0;
-    log_warn("attempt_failed", "job=%lld worker=%lld type=%s gave_up=%d detail=\"%s\"", (long long)d->job, (long long)d->worker, err_type(why->code),
-             f == SCHED_GIVE_UP, why->text);
+    log_warn("attempt_failed", "job=%lld worker=%lld type=%s gave_up=%d detail=\"%s\"", (long long)d->job,
+             (long long)d->worker, err_type(why->code), f == SCHED_GIVE_UP, why->text);
     return rc;
 }
 
 static int whole_error(struct server *s, struct request *rq, struct delivery *d, const json_t *error, struct err *err)
 {
-    const char *type = json_string_value(json_object_get(error, "type")), *detail = json_string_value(json_object_get(error, "detail")),
+    const char *type = json_string_value(json_object_get(error, "type")),
+               *detail = json_string_value(json_object_get(error, "detail")),
                *where = json_string_value(json_object_get(error, "where"));
     struct err why;
     err_set(&why, ERR_INTERNAL, where, "%s: %s", type, detail ? detail : "");
@@ -278,7 +287,8 @@ static int read_lease(struct server *s, struct delivery *d, struct err *err)
 }
 
 /* 1: open; 0: over, *final says how. */
-static int read_job(struct server *s, const struct delivery *d, int64_t *search, enum sched_answer *final, struct err *err)
+static int read_job(struct server *s, const struct delivery *d, int64_t *search, enum sched_answer *final,
+                    struct err *err)
 {
     sqlite3_stmt *st = db_query(s->db, SQL_JOB_GET, "i", d->job);
     int rc = db_step(st, err), open = 0;
@@ -305,7 +315,7 @@ static int deliver(struct server *s, struct request *rq, struct delivery *d, str
         return whole_error(s, rq, d, error, err);
     struct err wrong = {0};
     if (match(d, body, &wrong) >= 0)
-        return accept(s, rq, d, err);
+        return take_result(s, rq, d, err);
     if (wrong.code == ERR_NO_MEMORY) {
         *err = wrong;
         return -(int)err->code;

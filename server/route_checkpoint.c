@@ -1,6 +1,7 @@
 /* route_checkpoint: binds an uploaded blob to a space: every tensor that any architecture of the space may read must be
  * there in the right shape and finite. The file is read once, on a worker thread. */
 #include "proto/base/clock.h"
+#include "proto/binding.h"
 #include "proto/checkpoint.h"
 #include "proto/space.h"
 #include "server/blob_source.h"
@@ -21,9 +22,10 @@ struct bind {
     char path[4096];
     struct store_blob blob;
     struct space *space;
-    json_t *rename;                          /* its own copy: jansson counts references without locks */
+    json_t *rename; /* its own copy: jansson counts references without locks */
     json_t *problems, *unused, *list;
     const char *format;
+    int wrong; /* tensors missing or misshapen */
     int64_t tensors, params;
     struct err err;
 };
@@ -38,63 +40,38 @@ static json_t *shape_json(const struct tensor *t)
     return a;
 }
 
-static int same_shape(const struct tensor *t, int ndim, const int32_t *dims)
+static int list_tensors(struct bind *b, const struct checkpoint *c, struct binding_tensor *out)
 {
-    if (t->ndim != ndim)
-        return 0;
-    for (int i = 0; i < ndim; i++)
-        if ((int64_t)t->dims[i] != dims[i])
-            return 0;
-    return 1;
-}
-
-static void shape_text(char *out, size_t size, int ndim, const int32_t *dims)
-{
-    size_t n = 0;
-    for (int i = 0; i < ndim && n < size; i++)
-        n += (size_t)snprintf(out + n, size - n, "%s%d", i ? ", " : "", (int)dims[i]);
-    if (!ndim)
-        out[0] = 0;
-}
-
-static void problem(struct bind *b, const char *name, const char *text)
-{
-    if (json_array_size(b->problems) < MAX_PROBLEMS)
-        json_array_append_new(b->problems, json_pack("{ss ss}", "tensor", name, "problem", text));
-}
-
-static void compare(struct bind *b, const struct checkpoint *c)
-{
-    json_t *wanted = json_object();
-    for (int i = 0; i < space_ntensors(b->space); i++) {
-        int ndim;
-        const int32_t *dims;
-        const char *name = space_tensor(b->space, i, &ndim, &dims);
-        const struct tensor *t = checkpoint_find(c, name);
-        char want[100], text[300];
-        json_object_set_new(wanted, name, json_true());
-        shape_text(want, sizeof want, ndim, dims);
-        if (!t) {
-            snprintf(text, sizeof text, "missing; the space reads it as (%s)", want);
-            problem(b, name, text);
-        } else if (!same_shape(t, ndim, dims)) {
-            json_t *shape = shape_json(t);
-            char *have = json_dumps(shape, JSON_COMPACT);
-            snprintf(text, sizeof text, "has shape %s; the space reads it as (%s)", have ? have : "?", want);
-            problem(b, name, text);
-            free(have);
-            json_decref(shape);
-        }
-    }
     for (size_t i = 0; i < checkpoint_count(c); i++) {
         const struct tensor *t = checkpoint_at(c, i);
-        b->tensors++;
-        b->params += (int64_t)t->numel;
-        json_array_append_new(b->list, json_pack("{ss ss so}", "name", t->name, "dtype", tensor_dtype_name(t->dtype), "shape", shape_json(t)));
-        if (!json_object_get(wanted, t->name) && json_array_size(b->unused) < MAX_UNUSED)
-            json_array_append_new(b->unused, json_string(t->name));
+        out[i] = (struct binding_tensor){t->name, t->ndim, t->dims};
+        json_array_append_new(
+            b->list, json_pack("{ss ss so}", "name", t->name, "dtype", dtype_name(t->dtype), "shape", shape_json(t)));
     }
-    json_decref(wanted);
+    return 0;
+}
+
+static int compare(struct bind *b, const struct checkpoint *c)
+{
+    struct arena a;
+    struct binding found;
+    arena_init(&a, 0);
+    size_t n = checkpoint_count(c);
+    struct binding_tensor *tensors = arena_array(&a, n + 1, sizeof *tensors);
+    int rc =
+        tensors ? list_tensors(b, c, tensors) : err_set(&b->err, ERR_NO_MEMORY, "", "no memory to check the tensors");
+    if (rc >= 0)
+        rc = binding_check(&a, b->space, tensors, n, MAX_PROBLEMS, &found, &b->err);
+    for (int i = 0; rc >= 0 && i < found.nproblems; i++)
+        json_array_append_new(b->problems, json_pack("{ss ss}", "tensor", found.problems[i].tensor, "problem",
+                                                     found.problems[i].problem));
+    for (int i = 0; rc >= 0 && i < found.nunused && i < MAX_UNUSED; i++)
+        json_array_append_new(b->unused, json_string(found.unused[i]));
+    b->tensors = (int64_t)n;
+    b->params = rc >= 0 ? found.params : 0;
+    b->wrong = rc >= 0 ? found.nmissing + found.nmisshapen : 0;
+    arena_clear(&a);
+    return rc;
 }
 
 static void work(void *arg)
@@ -106,9 +83,10 @@ static void work(void *arg)
     b->unused = json_array();
     b->list = json_array();
     int rc = blob_source_open(b->path, b->blob.id, b->blob.size, &src, &b->err);
-    if (rc >= 0 && (rc = checkpoint_open(src, b->rename, &c, &b->err)) >= 0 && (rc = checkpoint_verify(c, &b->err)) >= 0) {
+    if (rc >= 0 && (rc = checkpoint_open(src, b->rename, &c, &b->err)) >= 0 &&
+        (rc = checkpoint_verify(c, &b->err)) >= 0) {
         b->format = checkpoint_format(c);
-        compare(b, c);
+        rc = compare(b, c);
     }
     checkpoint_close(c);
     source_close(src);
@@ -173,17 +151,19 @@ static int done(struct server *s, struct request *rq, void *arg, struct err *err
     }
     if (json_array_size(b->problems)) {
         request_problems(rq, json_incref(b->problems));
-        return err_set(err, ERR_INVALID, "/blob", "%zu%s tensors are missing or misshapen for this space; first: %s", json_array_size(b->problems),
-                       json_array_size(b->problems) == MAX_PROBLEMS ? " or more" : "",
-                       json_string_value(json_object_get(json_array_get(b->problems, 0), "tensor")));
+        return err_set(err, ERR_INVALID, "/blob", "%d tensors are missing or misshapen for this space, the first is %s",
+                       b->wrong, json_string_value(json_object_get(json_array_get(b->problems, 0), "tensor")));
     }
-    json_t *about = json_pack("{ss sI sI sO sO}", "format", b->format, "tensors", (json_int_t)b->tensors, "params", (json_int_t)b->params, "unused",
-                              b->unused, "list", b->list);
-    char *text = about ? json_dumps(about, JSON_COMPACT) : NULL, *rename = b->rename ? json_dumps(b->rename, JSON_COMPACT) : NULL;
+    json_t *about = json_pack("{ss sI sI sO sO}", "format", b->format, "tensors", (json_int_t)b->tensors, "params",
+                              (json_int_t)b->params, "unused", b->unused, "list", b->list);
+    char *text = about ? json_dumps(about, JSON_COMPACT) : NULL,
+         *rename = b->rename ? json_dumps(b->rename, JSON_COMPACT) : NULL;
     json_decref(about);
-    int rc = text ? db_exec(s->db, err, SQL_CHECKPOINT_INSERT, "tiittti", json_string_value(json_object_get(body, "name")), b->blob.id,
-                            (int64_t)json_integer_value(json_object_get(body, "space")), rename, text, request_who(rq)->name, clock_wall_ms())
-                  : err_set(err, ERR_NO_MEMORY, "", "no memory for the checkpoint");
+    int rc =
+        text ? db_exec(s->db, err, SQL_CHECKPOINT_INSERT, "tiittti", json_string_value(json_object_get(body, "name")),
+                       b->blob.id, (int64_t)json_integer_value(json_object_get(body, "space")), rename, text,
+                       request_who(rq)->name, clock_wall_ms())
+             : err_set(err, ERR_NO_MEMORY, "", "no memory for the checkpoint");
     free(text);
     free(rename);
     return rc < 0 ? rc : answer(s, rq, 201, db_last_id(s->db), err);
@@ -216,7 +196,9 @@ int route_listCheckpoints(struct server *s, struct request *rq, struct err *err)
 {
     struct page page;
     int rc = page_open(rq, &page, INT64_MAX, err);
-    return rc < 0 ? rc : page_answer(rq, &page, db_query(s->db, SQL_CHECKPOINT_PAGE, "ii", page.after, page.limit + 1), short_row, err);
+    return rc < 0 ? rc
+                  : page_answer(rq, &page, db_query(s->db, SQL_CHECKPOINT_PAGE, "ii", page.after, page.limit + 1),
+                                short_row, err);
 }
 
 int route_getCheckpoint(struct server *s, struct request *rq, struct err *err)
@@ -231,5 +213,7 @@ int route_deleteCheckpoint(struct server *s, struct request *rq, struct err *err
     if (rc != 0)
         return rc < 0 ? rc : err_set(err, ERR_CONFLICT, "path id", "a search uses this checkpoint");
     rc = db_exec(s->db, err, SQL_CHECKPOINT_DELETE, "i", id);
-    return rc < 0 ? rc : rc == 0 ? err_set(err, ERR_NOT_FOUND, "path id", "there is no checkpoint %lld", (long long)id) : request_empty(rq, 204);
+    return rc < 0    ? rc
+           : rc == 0 ? err_set(err, ERR_NOT_FOUND, "path id", "there is no checkpoint %lld", (long long)id)
+                     : request_empty(rq, 204);
 }

@@ -107,8 +107,9 @@ static int done(struct server *s, struct request *rq, void *arg, struct err *err
     char *document = json_dumps(json_object_get(in->found, "document"), JSON_COMPACT | JSON_REAL_PRECISION(17));
     json_object_del(in->found, "document");
     char *found = json_dumps(in->found, JSON_COMPACT);
-    int rc = document && found ? db_exec(s->db, err, SQL_DATASET_INSERT, "tttti", json_string_value(json_object_get(request_body(rq), "name")),
-                                         document, found, request_who(rq)->name, clock_wall_ms())
+    int rc = document && found ? db_exec(s->db, err, SQL_DATASET_INSERT, "tttti",
+                                         json_string_value(json_object_get(request_body(rq), "name")), document, found,
+                                         request_who(rq)->name, clock_wall_ms())
                                : err_set(err, ERR_NO_MEMORY, "", "no memory for the data set");
     int64_t id = db_last_id(s->db);
     free(document);
@@ -155,7 +156,9 @@ int route_listDatasets(struct server *s, struct request *rq, struct err *err)
 {
     struct page page;
     int rc = page_open(rq, &page, INT64_MAX, err);
-    return rc < 0 ? rc : page_answer(rq, &page, db_query(s->db, SQL_DATASET_PAGE, "ii", page.after, page.limit + 1), dataset_row, err);
+    return rc < 0 ? rc
+                  : page_answer(rq, &page, db_query(s->db, SQL_DATASET_PAGE, "ii", page.after, page.limit + 1),
+                                dataset_row, err);
 }
 
 int route_getDataset(struct server *s, struct request *rq, struct err *err)
@@ -170,5 +173,7 @@ int route_deleteDataset(struct server *s, struct request *rq, struct err *err)
     if (rc != 0)
         return rc < 0 ? rc : err_set(err, ERR_CONFLICT, "path id", "a search uses this data set");
     rc = db_exec(s->db, err, SQL_DATASET_DELETE, "i", id);
-    return rc < 0 ? rc : rc == 0 ? err_set(err, ERR_NOT_FOUND, "path id", "there is no data set %lld", (long long)id) : request_empty(rq, 204);
+    return rc < 0    ? rc
+           : rc == 0 ? err_set(err, ERR_NOT_FOUND, "path id", "there is no data set %lld", (long long)id)
+                     : request_empty(rq, 204);
 }

@@ -39,7 +39,9 @@ int route_listSpaces(struct server *s, struct request *rq, struct err *err)
 {
     struct page page;
     int rc = page_open(rq, &page, INT64_MAX, err);
-    return rc < 0 ? rc : page_answer(rq, &page, db_query(s->db, SQL_SPACE_PAGE, "ii", page.after, page.limit + 1), space_row, err);
+    return rc < 0 ? rc
+                  : page_answer(rq, &page, db_query(s->db, SQL_SPACE_PAGE, "ii", page.after, page.limit + 1), space_row,
+                                err);
 }
 
 int route_getSpace(struct server *s, struct request *rq, struct err *err)
@@ -60,11 +62,13 @@ int route_createSpace(struct server *s, struct request *rq, struct err *err)
         err_prefix(err, "/document");
         return rc;
     }
-    char *text = json_dumps(doc, JSON_COMPACT | JSON_REAL_PRECISION(17)), *described = json_dumps(about, JSON_COMPACT | JSON_REAL_PRECISION(17));
+    char *text = json_dumps(doc, JSON_COMPACT | JSON_REAL_PRECISION(17)),
+         *described = json_dumps(about, JSON_COMPACT | JSON_REAL_PRECISION(17));
     json_decref(about);
-    rc = text && described ? db_exec(s->db, err, SQL_SPACE_INSERT, "tttti", json_string_value(json_object_get(body, "name")), text, described,
-                                     request_who(rq)->name, clock_wall_ms())
-                           : err_set(err, ERR_NO_MEMORY, "", "no memory for the space");
+    rc = text && described
+             ? db_exec(s->db, err, SQL_SPACE_INSERT, "tttti", json_string_value(json_object_get(body, "name")), text,
+                       described, request_who(rq)->name, clock_wall_ms())
+             : err_set(err, ERR_NO_MEMORY, "", "no memory for the space");
     free(text);
     free(described);
     return rc < 0 ? rc : answer(s, rq, 201, db_last_id(s->db), err);
@@ -77,7 +81,9 @@ int route_deleteSpace(struct server *s, struct request *rq, struct err *err)
     if (rc != 0)
         return rc < 0 ? rc : err_set(err, ERR_CONFLICT, "path id", "a checkpoint or a search uses this space");
     rc = db_exec(s->db, err, SQL_SPACE_DELETE, "i", id);
-    return rc < 0 ? rc : rc == 0 ? err_set(err, ERR_NOT_FOUND, "path id", "there is no space %lld", (long long)id) : request_empty(rq, 204);
+    return rc < 0    ? rc
+           : rc == 0 ? err_set(err, ERR_NOT_FOUND, "path id", "there is no space %lld", (long long)id)
+                     : request_empty(rq, 204);
 }
 
 int route_planSpace(struct server *s, struct request *rq, struct err *err)

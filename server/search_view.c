@@ -19,8 +19,9 @@ json_t *searches_candidate(const struct search_run *r, const struct scores_row *
     char class[33];
     (void)r;
     hash_hex((const unsigned char *)&c->class_key, 16, class);
-    json_t *j = json_pack("{sI ss ss ss sI sI sI}", "index", (json_int_t)c->row, "code", c->code, "class", class, "status", status[c->status], "macs",
-                          (json_int_t)c->macs, "params", (json_int_t)c->params, "generation", (json_int_t)c->generation);
+    json_t *j = json_pack("{sI ss ss ss sI sI sI}", "index", (json_int_t)c->row, "code", c->code, "class", class,
+                          "status", status[c->status], "macs", (json_int_t)c->macs, "params", (json_int_t)c->params,
+                          "generation", (json_int_t)c->generation);
     if (!j)
         return NULL;
     json_object_set_new(j, "rank", rank > 0 ? json_integer(rank) : json_null());
@@ -59,15 +60,18 @@ json_t *searches_json(struct server *s, struct search_run *r, struct err *err)
     double rate = r->state == SEARCH_RUNNING ? sched_search_rate(s->sched, r->id, clock_mono_ms()) : 0;
     double left = expected - scored - failed;
     int known = isfinite(expected) && expected < 9e15;
-    json_t *progress = json_pack("{sI sI so sI}", "scored", (json_int_t)scored, "proposed", (json_int_t)proposed, "expected",
-                                 known ? json_integer((json_int_t)expected) : json_null(), "failed", (json_int_t)failed);
-    json_t *j = json_pack("{sI ss ss so sI sI sI sO sO sO sO sI sI sO ss so so s{sf} so sI so ss}", "id", (json_int_t)r->id, "name", r->name, "state",
-                          searches_state_name(r->state), "error", r->error ? json_incref(r->error) : json_null(), "space", (json_int_t)r->space_id,
-                          "checkpoint", (json_int_t)r->checkpoint_id, "dataset", (json_int_t)r->dataset_id, "strategy", r->strategy, "constraints",
-                          r->constraints, "policy", r->policy, "evaluation", r->evaluation, "seed", (json_int_t)r->seed, "priority",
-                          (json_int_t)r->priority, "tags", r->tags, "notes", r->notes, "progress", progress, "best", best_of(r), "rate", "per_s", rate,
-                          "eta_s", known && rate > 0 && r->state == SEARCH_RUNNING ? json_real(left / rate) : json_null(), "created",
-                          (json_int_t)r->created, "finished", r->finished ? json_integer(r->finished) : json_null(), "owner", r->owner);
+    json_t *progress =
+        json_pack("{sI sI so sI}", "scored", (json_int_t)scored, "proposed", (json_int_t)proposed, "expected",
+                  known ? json_integer((json_int_t)expected) : json_null(), "failed", (json_int_t)failed);
+    json_t *j = json_pack(
+        "{sI ss ss so sI sI sI sO sO sO sO sI sI sO ss so so s{sf} so sI so ss}", "id", (json_int_t)r->id, "name",
+        r->name, "state", searches_state_name(r->state), "error", r->error ? json_incref(r->error) : json_null(),
+        "space", (json_int_t)r->space_id, "checkpoint", (json_int_t)r->checkpoint_id, "dataset",
+        (json_int_t)r->dataset_id, "strategy", r->strategy, "constraints", r->constraints, "policy", r->policy,
+        "evaluation", r->evaluation, "seed", (json_int_t)r->seed, "priority", (json_int_t)r->priority, "tags", r->tags,
+        "notes", r->notes, "progress", progress, "best", best_of(r), "rate", "per_s", rate, "eta_s",
+        known && rate > 0 && r->state == SEARCH_RUNNING ? json_real(left / rate) : json_null(), "created",
+        (json_int_t)r->created, "finished", r->finished ? json_integer(r->finished) : json_null(), "owner", r->owner);
     if (!j)
         err_set(err, ERR_NO_MEMORY, "", "no memory for the answer");
     return j;

@@ -1,5 +1,5 @@
-/* searches: loading, asking, telling, ending. Which worker gets what is the scheduler's business; what a row looks like to
- * the outside is search_view.c's. */
+/* searches: loading, asking, telling, ending. Which worker gets what is the scheduler's business; what a row looks like
+ * to the outside is search_view.c's. */
 #include "server/searches.h"
 
 #include "proto/base/clock.h"
@@ -112,11 +112,15 @@ static int unhex128(const char *text, struct hash128 *out)
 static int read_candidate(struct search_run *r, sqlite3_stmt *st, struct err *err)
 {
     char *code = (char *)(uintptr_t)db_text(st, 1);
-    struct search_proposal p = {.index = (uint32_t)sqlite3_column_int64(st, 0), .generation = (uint32_t)sqlite3_column_int64(st, 6), .code = code};
+    struct search_proposal p = {.index = (uint32_t)sqlite3_column_int64(st, 0),
+                                .generation = (uint32_t)sqlite3_column_int64(st, 6),
+                                .code = code};
     p.cost.macs = (uint64_t)sqlite3_column_int64(st, 4);
     p.cost.params = (uint64_t)sqlite3_column_int64(st, 5);
-    if (unhex128(db_text(st, 2), &p.cost.key) < 0 || unhex128(db_text(st, 3), &p.cost.class_key) < 0 || p.index != scores_count(r->scores))
-        return err_set(err, ERR_CORRUPT, "database", "candidate %u of search %lld is damaged", p.index, (long long)r->id);
+    if (unhex128(db_text(st, 2), &p.cost.key) < 0 || unhex128(db_text(st, 3), &p.cost.class_key) < 0 ||
+        p.index != scores_count(r->scores))
+        return err_set(err, ERR_CORRUPT, "database", "candidate %u of search %lld is damaged", p.index,
+                       (long long)r->id);
     struct scores_new row = {code, p.cost.class_key, p.cost.macs, p.cost.params, p.generation};
     int rc = r->asker ? search_restore(r->asker, &p, err) : 0;
     return rc < 0 ? rc : scores_add(r->scores, &row, err);
@@ -143,7 +147,8 @@ static int read_result(struct search_run *r, sqlite3_stmt *st, struct err *err)
     return search_tell(r->asker, row, failed, failed ? 0 : (double)result.n_correct / result.n_images, err);
 }
 
-static int each_candidate(struct server *s, struct search_run *r, int (*fn)(struct search_run *, sqlite3_stmt *, struct err *), struct err *err)
+static int each_candidate(struct server *s, struct search_run *r,
+                          int (*fn)(struct search_run *, sqlite3_stmt *, struct err *), struct err *err)
 {
     sqlite3_stmt *st = db_query(s->db, SQL_CANDIDATE_ALL, "i", r->id);
     int rc;
@@ -209,7 +214,8 @@ static int by_code(const void *a, const void *b)
     return strcmp((*x)->code, (*y)->code);
 }
 
-static int take_batch(struct server *s, struct search_run *r, const struct search_proposal *batch, size_t n, struct err *err)
+static int take_batch(struct server *s, struct search_run *r, const struct search_proposal *batch, size_t n,
+                      struct err *err)
 {
     const struct search_proposal **order = malloc((n + 1) * sizeof *order);
     uint32_t *rows = malloc((n + 1) * sizeof *rows);
@@ -217,7 +223,8 @@ static int take_batch(struct server *s, struct search_run *r, const struct searc
     for (size_t i = 0; i < n && rc >= 0; i++) {
         order[i] = &batch[i];
         rc = store_search_propose(s->db, r->id, &batch[i], err);
-        struct scores_new row = {batch[i].code, batch[i].cost.class_key, batch[i].cost.macs, batch[i].cost.params, batch[i].generation};
+        struct scores_new row = {batch[i].code, batch[i].cost.class_key, batch[i].cost.macs, batch[i].cost.params,
+                                 batch[i].generation};
         if (rc >= 0)
             rc = scores_add(r->scores, &row, err);
     }
@@ -268,7 +275,8 @@ static void on_ask(uv_timer_t *timer)
         int rc = ask(s, r, &err);
         more |= rc > 0;
         if (rc < 0) {
-            log_error("ask_failed", "search=%lld type=%s detail=\"%s\"", (long long)r->id, err_type(err.code), err.text);
+            log_error("ask_failed", "search=%lld type=%s detail=\"%s\"", (long long)r->id, err_type(err.code),
+                      err.text);
             s->reload = 1;
         }
     }
@@ -296,13 +304,15 @@ static int tell_event(struct server *s, struct search_run *r, uint32_t row, stru
     r->told_ms = now;
     r->told_late = 0;
     return events_emit(s->events, "score", r->id,
-                       json_pack("{sI sI ss so sI sI}", "search", (json_int_t)r->id, "scored", (json_int_t)scores_scored(r->scores), "code", c.code,
-                                 "accuracy", c.status == SCORES_SCORED ? json_real(c.accuracy) : json_null(), "macs", (json_int_t)c.macs, "params",
-                                 (json_int_t)c.params),
+                       json_pack("{sI sI ss so sI sI}", "search", (json_int_t)r->id, "scored",
+                                 (json_int_t)scores_scored(r->scores), "code", c.code, "accuracy",
+                                 c.status == SCORES_SCORED ? json_real(c.accuracy) : json_null(), "macs",
+                                 (json_int_t)c.macs, "params", (json_int_t)c.params),
                        err);
 }
 
-int searches_tell(struct server *s, struct search_run *r, uint32_t row, const struct scores_result *result, struct err *err)
+int searches_tell(struct server *s, struct search_run *r, uint32_t row, const struct scores_result *result,
+                  struct err *err)
 {
     int failed = result->status == SCORES_FAILED;
     int rc = scores_set(r->scores, row, result, err);
@@ -419,7 +429,8 @@ int searches_create(struct server *s, const json_t *body, const char *owner, str
     return 0;
 }
 
-int searches_set_state(struct server *s, struct search_run *r, enum search_state state, const json_t *error, struct err *err)
+int searches_set_state(struct server *s, struct search_run *r, enum search_state state, const json_t *error,
+                       struct err *err)
 {
     int over = state != SEARCH_RUNNING && state != SEARCH_PAUSED;
     int64_t now = over ? clock_wall_ms() : 0;

@@ -1,6 +1,6 @@
-/* searches: the searches as they are now. A search that runs has its space, strategy and scores in memory; one that ended
- * has its scores read when somebody looks. The database is the truth: memory is a fold over its rows in proposal order, so
- * a restart is a replay. */
+/* searches: the searches as they are now. A search that runs has its space, strategy and scores in memory; one that
+ * ended has its scores read when somebody looks. The database is the truth: memory is a fold over its rows in proposal
+ * order, so a restart is a replay. */
 #ifndef SERVER_SEARCHES_H
 #define SERVER_SEARCHES_H
 
@@ -45,11 +45,13 @@ int searches_start(struct server *s, struct err *err);
 
 /* Inserts the row and starts; the documents were checked. */
 int searches_create(struct server *s, const json_t *body, const char *owner, struct search_run **out, struct err *err);
-int searches_set_state(struct server *s, struct search_run *r, enum search_state state, const json_t *error, struct err *err);
+int searches_set_state(struct server *s, struct search_run *r, enum search_state state, const json_t *error,
+                       struct err *err);
 int searches_delete(struct server *s, struct search_run *r, struct err *err);
 
 /* A stored result reaches the strategy and the scores. loss_sum: INFINITY when it was not finite. */
-int searches_tell(struct server *s, struct search_run *r, uint32_t row, const struct scores_result *result, struct err *err);
+int searches_tell(struct server *s, struct search_run *r, uint32_t row, const struct scores_result *result,
+                  struct err *err);
 /* After results: asks for more, or ends the search. */
 void searches_wake(struct server *s);
 /* Score events that were held back. */
@@ -57,8 +59,8 @@ int searches_sweep(struct server *s, struct err *err);
 
 const char *searches_state_name(enum search_state state);
 struct scores *searches_scores(struct server *s, struct search_run *r, struct err *err);
-json_t *searches_json(struct server *s, struct search_run *r, struct err *err); /* NULL on error */
+json_t *searches_json(struct server *s, struct search_run *r, struct err *err);                     /* NULL on error */
 json_t *searches_candidate(const struct search_run *r, const struct scores_row *row, int64_t rank); /* rank 0: none */
-int searches_input(struct server *s, struct search_run *r, struct err *err); /* fills r->input */
+int searches_input(struct server *s, struct search_run *r, struct err *err);                        /* fills r->input */
 
 #endif

@@ -65,7 +65,8 @@ int store_search_all(struct db *db, struct search_run **list, struct err *err)
 
 /* ---- a new search */
 
-static int row_json(struct db *db, enum sql which, int64_t id, int column, const char *where, json_t **out, struct err *err)
+static int row_json(struct db *db, enum sql which, int64_t id, int column, const char *where, json_t **out,
+                    struct err *err)
 {
     sqlite3_stmt *st = db_query(db, which, "i", id);
     int rc = db_step(st, err);
@@ -99,17 +100,19 @@ static int complete_evaluation(const json_t *given, const json_t *described, jso
     const json_t *n = json_object_get(given, "images"), *batch = json_object_get(given, "batch_size");
     int64_t images = n ? json_integer_value(n) : all - first;
     if (first >= all || images < 1 || images > all - first)
-        return err_set(err, ERR_INVALID, n ? "/evaluation/images" : "/evaluation/first", "split \"%s\" has %lld images, %lld from %lld on were asked for",
-                       split, (long long)all, (long long)images, (long long)first);
-    *out = json_pack("{ss sI sI sI}", "split", split, "images", (json_int_t)images, "batch_size", (json_int_t)(batch ? json_integer_value(batch) : 250),
-                     "first", (json_int_t)first);
+        return err_set(err, ERR_INVALID, n ? "/evaluation/images" : "/evaluation/first",
+                       "split \"%s\" has %lld images, %lld from %lld on were asked for", split, (long long)all,
+                       (long long)images, (long long)first);
+    *out = json_pack("{ss sI sI sI}", "split", split, "images", (json_int_t)images, "batch_size",
+                     (json_int_t)(batch ? json_integer_value(batch) : 250), "first", (json_int_t)first);
     return *out ? 0 : err_set(err, ERR_NO_MEMORY, "", "no memory");
 }
 
 static int complete_policy(const json_t *given, const json_t *described, json_t **out, struct err *err)
 {
     struct policy p;
-    json_t *doc = given ? json_incref((json_t *)(uintptr_t)given) : json_pack("{si si}", "batches", 8, "batch_size", 128);
+    json_t *doc =
+        given ? json_incref((json_t *)(uintptr_t)given) : json_pack("{si si}", "batches", 8, "batch_size", 128);
     int rc = policy_parse(doc, &p, err);
     json_decref(doc);
     if (rc < 0) {
@@ -121,8 +124,9 @@ static int complete_policy(const json_t *given, const json_t *described, json_t 
     if (uses && (rc = need_split(all, p.split, "/policy/split", err)) < 0)
         return rc;
     if (uses && need > all - p.first)
-        return err_set(err, ERR_INVALID, "/policy/batches", "%d batches of %d need %lld images; split \"%s\" has %lld from %lld on", p.batches,
-                       p.batch_size, (long long)need, p.split, (long long)(all - p.first), (long long)p.first);
+        return err_set(err, ERR_INVALID, "/policy/batches",
+                       "%d batches of %d need %lld images; split \"%s\" has %lld from %lld on", p.batches, p.batch_size,
+                       (long long)need, p.split, (long long)(all - p.first), (long long)p.first);
     *out = policy_json(&p);
     return *out ? 0 : err_set(err, ERR_NO_MEMORY, "", "no memory");
 }
@@ -133,9 +137,11 @@ int store_search_limits(const json_t *constraints, struct search_limits *out, st
     uint64_t lo[2], hi[2];
     for (int i = 0; i < 2; i++) {
         const json_t *one = json_object_get(constraints, names[i]);
-        double min = json_number_value(json_object_get(one, "min")), max = json_number_value(json_object_get(one, "max"));
+        double min = json_number_value(json_object_get(one, "min")),
+               max = json_number_value(json_object_get(one, "max"));
         if (json_object_get(one, "max") && (max < 1 || max < min))
-            return err_set(err, ERR_INVALID, i ? "/constraints/params/max" : "/constraints/macs/max", "no architecture can be within %.17g to %.17g", min, max);
+            return err_set(err, ERR_INVALID, i ? "/constraints/params/max" : "/constraints/macs/max",
+                           "no architecture can be within %.17g to %.17g", min, max);
         lo[i] = (uint64_t)min;
         hi[i] = (uint64_t)max;
     }
@@ -165,7 +171,8 @@ static int check_parts(struct db *db, const json_t *body, struct parts *p, struc
     int rc = db_int(db, err, &p->space, SQL_CHECKPOINT_SPACE, "i", checkpoint);
     if (rc == 0)
         return err_set(err, ERR_INVALID, "/checkpoint", "there is no checkpoint %lld", (long long)checkpoint);
-    if (rc < 0 || (rc = row_json(db, SQL_DATASET_GET, int_or(body, "dataset", 0), 2, "/dataset", &p->described, err)) < 0)
+    if (rc < 0 ||
+        (rc = row_json(db, SQL_DATASET_GET, int_or(body, "dataset", 0), 2, "/dataset", &p->described, err)) < 0)
         return rc;
     if ((rc = complete_evaluation(json_object_get(body, "evaluation"), p->described, &p->evaluation, err)) < 0)
         return rc;
@@ -175,13 +182,16 @@ static int check_parts(struct db *db, const json_t *body, struct parts *p, struc
 static int insert(struct db *db, const json_t *body, const char *owner, const struct parts *p, struct err *err)
 {
     const char *notes = json_string_value(json_object_get(body, "notes"));
-    char *strategy = text_of(json_object_get(body, "strategy"), "{}"), *constraints = text_of(json_object_get(body, "constraints"), "{}");
-    char *policy = text_of(p->policy, "{}"), *evaluation = text_of(p->evaluation, "{}"), *tags = text_of(json_object_get(body, "tags"), "[]");
+    char *strategy = text_of(json_object_get(body, "strategy"), "{}"),
+         *constraints = text_of(json_object_get(body, "constraints"), "{}");
+    char *policy = text_of(p->policy, "{}"), *evaluation = text_of(p->evaluation, "{}"),
+         *tags = text_of(json_object_get(body, "tags"), "[]");
     int rc = strategy && constraints && policy && evaluation && tags ? 0 : err_set(err, ERR_NO_MEMORY, "", "no memory");
     if (rc >= 0)
-        rc = db_exec(db, err, SQL_SEARCH_INSERT, "tiiittttiittti", json_string_value(json_object_get(body, "name")), p->space,
-                     int_or(body, "checkpoint", 0), int_or(body, "dataset", 0), strategy, constraints, policy, evaluation, int_or(body, "seed", 0),
-                     int_or(body, "priority", 1), tags, notes ? notes : "", owner, clock_wall_ms());
+        rc = db_exec(db, err, SQL_SEARCH_INSERT, "tiiittttiittti", json_string_value(json_object_get(body, "name")),
+                     p->space, int_or(body, "checkpoint", 0), int_or(body, "dataset", 0), strategy, constraints, policy,
+                     evaluation, int_or(body, "seed", 0), int_or(body, "priority", 1), tags, notes ? notes : "", owner,
+                     clock_wall_ms());
     free(strategy);
     free(constraints);
     free(policy);
@@ -214,16 +224,19 @@ int store_search_insert(struct db *db, const json_t *body, const char *owner, st
 int store_search_strategy(struct db *db, const struct search_run *r, struct err *err)
 {
     char *text = text_of(r->strategy, "{}");
-    int rc = text ? db_exec(db, err, SQL_SEARCH_STRATEGY, "it", r->id, text) : err_set(err, ERR_NO_MEMORY, "", "no memory");
+    int rc =
+        text ? db_exec(db, err, SQL_SEARCH_STRATEGY, "it", r->id, text) : err_set(err, ERR_NO_MEMORY, "", "no memory");
     free(text);
     return rc;
 }
 
 int store_search_patch(struct db *db, struct search_run *r, const json_t *body, struct err *err)
 {
-    const char *name = json_string_value(json_object_get(body, "name")), *notes = json_string_value(json_object_get(body, "notes"));
+    const char *name = json_string_value(json_object_get(body, "name")),
+               *notes = json_string_value(json_object_get(body, "notes"));
     const json_t *tags = json_object_get(body, "tags");
-    char *text = text_of(tags ? tags : r->tags, "[]"), *new_name = strdup(name ? name : r->name), *new_notes = strdup(notes ? notes : r->notes);
+    char *text = text_of(tags ? tags : r->tags, "[]"), *new_name = strdup(name ? name : r->name),
+         *new_notes = strdup(notes ? notes : r->notes);
     int64_t priority = int_or(body, "priority", r->priority);
     int rc = text && new_name && new_notes ? 0 : err_set(err, ERR_NO_MEMORY, "", "no memory");
     if (rc >= 0)
@@ -246,7 +259,8 @@ int store_search_patch(struct db *db, struct search_run *r, const json_t *body, 
     return 0;
 }
 
-int store_search_state(struct db *db, int64_t id, const char *state, const json_t *error, int64_t finished, struct err *err)
+int store_search_state(struct db *db, int64_t id, const char *state, const json_t *error, int64_t finished,
+                       struct err *err)
 {
     char *text = error ? json_dumps(error, JSON_COMPACT) : NULL;
     int rc = finished ? db_exec(db, err, SQL_SEARCH_STATE, "itti", id, state, text, finished)
@@ -269,7 +283,8 @@ int store_search_shape(struct db *db, int64_t dataset, struct shape *out, struct
     if (rc < 0)
         return rc;
     const json_t *image = json_object_get(described, "image");
-    *out = (struct shape){(int32_t)json_integer_value(json_array_get(image, 0)), (int32_t)json_integer_value(json_array_get(image, 1)),
+    *out = (struct shape){(int32_t)json_integer_value(json_array_get(image, 0)),
+                          (int32_t)json_integer_value(json_array_get(image, 1)),
                           (int32_t)json_integer_value(json_array_get(image, 2))};
     json_decref(described);
     return 0;
@@ -294,8 +309,8 @@ static int add_blob(unsigned char (*out)[HASH256_SIZE], size_t room, size_t *n, 
     return 0;
 }
 
-int store_search_blobs(struct db *db, int64_t checkpoint, int64_t dataset, unsigned char (*out)[HASH256_SIZE], size_t room, size_t *n,
-                       struct err *err)
+int store_search_blobs(struct db *db, int64_t checkpoint, int64_t dataset, unsigned char (*out)[HASH256_SIZE],
+                       size_t room, size_t *n, struct err *err)
 {
     sqlite3_stmt *st = db_query(db, SQL_CHECKPOINT_GET, "i", checkpoint);
     int rc = db_step(st, err);
@@ -314,11 +329,15 @@ static int checkpoint_input(struct db *db, int64_t id, json_t **out, struct err 
 {
     sqlite3_stmt *st = db_query(db, SQL_CHECKPOINT_GET, "i", id);
     int rc = db_step(st, err);
-    *out = rc > 0 ? json_pack("{sI ss sI}", "id", (json_int_t)id, "blob", db_text(st, 6), "size", (json_int_t)sqlite3_column_int64(st, 7)) : NULL;
+    *out = rc > 0 ? json_pack("{sI ss sI}", "id", (json_int_t)id, "blob", db_text(st, 6), "size",
+                              (json_int_t)sqlite3_column_int64(st, 7))
+                  : NULL;
     if (*out && !db_is_null(st, 4))
         json_object_set_new(*out, "rename", db_json(st, 4));
     db_done(st);
-    return rc < 0 ? rc : *out ? 0 : err_set(err, ERR_NOT_FOUND, "checkpoint", "there is no checkpoint %lld", (long long)id);
+    return rc < 0 ? rc
+           : *out ? 0
+                  : err_set(err, ERR_NOT_FOUND, "checkpoint", "there is no checkpoint %lld", (long long)id);
 }
 
 int store_search_input(struct db *db, const struct search_run *r, json_t **out, struct err *err)
@@ -334,8 +353,9 @@ int store_search_input(struct db *db, const struct search_run *r, json_t **out, 
         json_decref(dataset);
         return rc;
     }
-    *out = json_pack("{ss s{sI so} so s{sI so} sO sO}", "kind", "score", "space", "id", (json_int_t)r->space_id, "document", space, "checkpoint",
-                     checkpoint, "dataset", "id", (json_int_t)r->dataset_id, "document", dataset, "policy", r->policy, "evaluation", r->evaluation);
+    *out = json_pack("{ss s{sI so} so s{sI so} sO sO}", "kind", "score", "space", "id", (json_int_t)r->space_id,
+                     "document", space, "checkpoint", checkpoint, "dataset", "id", (json_int_t)r->dataset_id,
+                     "document", dataset, "policy", r->policy, "evaluation", r->evaluation);
     return *out ? 0 : err_set(err, ERR_NO_MEMORY, "", "no memory for a job document");
 }
 
@@ -346,8 +366,8 @@ int store_search_propose(struct db *db, int64_t search, const struct search_prop
     char key[33], class[33];
     hash_hex((const unsigned char *)&p->cost.key, 16, key);
     hash_hex((const unsigned char *)&p->cost.class_key, 16, class);
-    int rc = db_exec(db, err, SQL_CANDIDATE_INSERT, "iitttiii", search, (int64_t)p->index, p->code, key, class, (int64_t)p->cost.macs,
-                     (int64_t)p->cost.params, (int64_t)p->generation);
+    int rc = db_exec(db, err, SQL_CANDIDATE_INSERT, "iitttiii", search, (int64_t)p->index, p->code, key, class,
+                     (int64_t)p->cost.macs, (int64_t)p->cost.params, (int64_t)p->generation);
     return rc < 0 ? rc : 0;
 }
 

@@ -10,18 +10,21 @@ int store_search_all(struct db *db, struct search_run **list, struct err *err); 
 int store_search_insert(struct db *db, const json_t *body, const char *owner, struct search_run **out, struct err *err);
 int store_search_strategy(struct db *db, const struct search_run *r, struct err *err);
 int store_search_patch(struct db *db, struct search_run *r, const json_t *body, struct err *err);
-int store_search_state(struct db *db, int64_t id, const char *state, const json_t *error, int64_t finished, struct err *err);
+int store_search_state(struct db *db, int64_t id, const char *state, const json_t *error, int64_t finished,
+                       struct err *err);
 int store_search_delete(struct db *db, int64_t id, struct err *err);
 
 int store_search_limits(const json_t *constraints, struct search_limits *out, struct err *err);
 int store_search_shape(struct db *db, int64_t dataset, struct shape *out, struct err *err); /* of an image */
 int store_search_space(struct db *db, int64_t space, struct space **out, struct err *err);
-int store_search_blobs(struct db *db, int64_t checkpoint, int64_t dataset, unsigned char (*out)[HASH256_SIZE], size_t room, size_t *n,
-                       struct err *err);
-int store_search_input(struct db *db, const struct search_run *r, json_t **out, struct err *err); /* job document, no candidates */
+int store_search_blobs(struct db *db, int64_t checkpoint, int64_t dataset, unsigned char (*out)[HASH256_SIZE],
+                       size_t room, size_t *n, struct err *err);
+int store_search_input(struct db *db, const struct search_run *r, json_t **out,
+                       struct err *err); /* job document, no candidates */
 
 int store_search_propose(struct db *db, int64_t search, const struct search_proposal *p, struct err *err);
-int store_search_loose(struct db *db, int64_t search, uint32_t **rows, size_t *n, struct err *err); /* queued, in no job, by code */
+int store_search_loose(struct db *db, int64_t search, uint32_t **rows, size_t *n,
+                       struct err *err); /* queued, in no job, by code */
 int store_search_truth(struct db *db, int64_t search, struct scores *scores, struct err *err);
 
 #endif
