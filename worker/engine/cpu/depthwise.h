@@ -4,7 +4,7 @@
 #define WORKER_ENGINE_CPU_DEPTHWISE_H
 
 #define DW_PIXELS (ACCS / BLOCK_VECS > TILE_PIXELS ? TILE_PIXELS : ACCS / BLOCK_VECS)
-#define DW_FLOATS (64 * 1024 / 4)     /* of a copied band */
+#define DW_FLOATS (64 * 1024 / 4) /* of a copied band */
 
 struct dw {
     const float *w; /* [tap][16] */
@@ -42,14 +42,8 @@ INL void dw_run(const int th, const int tw, const size_t step, const struct dw *
                 acc[r][v] = v_fma(v_load((r < tw ? p + (size_t)r * step : q + (size_t)(r - tw) * step) + v * VL), wv[v],
                                   acc[r][v]);
     }
-    struct tile t = {.scale = d->scale, .shift = d->shift, .act = d->act};
-    UNROLL
-    for (int r = 0; r < th * tw; r++)
-        UNROLL
-        for (int v = 0; v < BLOCK_VECS; v++) {
-            size_t at = (size_t)(r / tw) * d->y_row + (size_t)(r % tw * 16 + v * VL);
-            v_store(y + at, tile_finish(&t, v * VL, acc[r][v], residual ? residual + at : NULL));
-        }
+    struct tile t = {.y_row = d->y_row, .scale = d->scale, .shift = d->shift, .act = d->act};
+    tile_end(th, tw, BLOCK_VECS, BLOCK_VECS, &t, &acc[0][0], y, residual);
 }
 
 #define DW_FN(th, tw)                                                                                     \

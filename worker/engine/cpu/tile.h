@@ -64,21 +64,52 @@ INL const float *tile_block(const int th, const int tw, const int nv, const stru
     return w;
 }
 
-INL vec tile_finish(const struct tile *t, const int c, vec x, const float *residual)
-{
-    if (t->scale)
-        x = v_fma(x, v_load(t->scale + c), v_load(t->shift + c));
-    if (residual)
-        x = x + v_load(residual);
-    if (t->act == ACT_HSWISH)
-        return v_act(ACT_HSWISH, x);
-    return v_clamp(x, v_set(act_lo(t->act)), v_set(act_hi(t->act)));
-}
-
 /* Where vector v of the tile's pixel r lies in y. */
 INL size_t tile_at(const struct tile *t, const int tw, const int r, const int v)
 {
     return (size_t)(v * VL / 16) * t->y_block + (size_t)(r / tw) * t->y_row + (size_t)(v * VL % 16 + r % tw * 16);
+}
+
+/* Completes a tile whose bare sums lie in y: what the straight path of tile_end does not cover. One for all sizes. */
+static __attribute__((noinline)) void tile_general(const struct tile *t, int th, int tw, int nv, float *y,
+                                                   const float *residual)
+{
+    for (int r = 0; r < th * tw; r++)
+        for (int v = 0; v < nv; v++) {
+            size_t at = tile_at(t, tw, r, v);
+            vec x = v_load(y + at);
+            if (t->scale)
+                x = v_fma(x, v_load(t->scale + v * VL), v_load(t->shift + v * VL));
+            if (residual)
+                x = x + v_load(residual + at);
+            v_store(y + at, t->act == ACT_HSWISH ? v_act(ACT_HSWISH, x)
+                                                 : v_clamp(x, v_set(act_lo(t->act)), v_set(act_hi(t->act))));
+        }
+}
+
+/* Stores the sums, with affine and clamp on the way when that is all. */
+INL void tile_end(const int th, const int tw, const int nv, const int vecs, const struct tile *t, const vec *acc,
+                  float *y, const float *residual)
+{
+    if (!t->suspend && t->scale && !residual && t->act != ACT_HSWISH) {
+        const float *scale = t->scale, *shift = t->shift;
+        vec lo = v_set(act_lo(t->act)), hi = v_set(act_hi(t->act));
+        UNROLL
+        for (int v = 0; v < nv; v++) {
+            vec a = v_load(scale + v * VL), b = v_load(shift + v * VL);
+            UNROLL
+            for (int r = 0; r < th * tw; r++)
+                v_store(y + tile_at(t, tw, r, v), v_clamp(v_fma(acc[r * vecs + v], a, b), lo, hi));
+        }
+        return;
+    }
+    UNROLL
+    for (int r = 0; r < th * tw; r++)
+        UNROLL
+        for (int v = 0; v < nv; v++)
+            v_store(y + tile_at(t, tw, r, v), acc[r * vecs + v]);
+    if (!t->suspend && (t->scale || residual || t->act != ACT_NONE))
+        tile_general(t, th, tw, nv, y, residual);
 }
 
 INL void tile_run(const int th, const int tw, const int nv, const struct tile *t, const float *a, float *y,
@@ -101,13 +132,7 @@ INL void tile_run(const int th, const int tw, const int nv, const struct tile *t
     for (int b = 0; b < t->blocks; b++, a += t->block)
         w = tile_block(th, tw, nv, t, a, w, b ? 0 : t->first, b + 1 < t->blocks ? 16 : t->last, acc);
 
-    UNROLL
-    for (int r = 0; r < th * tw; r++)
-        UNROLL
-        for (int v = 0; v < nv; v++) {
-            size_t at = tile_at(t, tw, r, v);
-            v_store(y + at, t->suspend ? acc[r][v] : tile_finish(t, v * VL, acc[r][v], residual ? residual + at : NULL));
-        }
+    tile_end(th, tw, nv, TILE_VECS, t, &acc[0][0], y, residual);
 }
 
 /* One function per tile size; those that would not fit the registers are empty and never called. */
