@@ -150,6 +150,25 @@ install: all ## programs, dashboard, units and example settings, below DESTDIR
 	install -m 644 deploy/subrankd.conf deploy/worker.conf deploy/kubernetes/workers.yaml \
 		deploy/slurm/subrank-workers.sbatch $(DESTDIR)$(PREFIX)/share/subrank/examples/
 
+# The kernels next to OpenBLAS, and to oneDNN where libdnnl-dev is installed. K='1x1*' picks shapes.
+DNNL := $(wildcard /usr/include/dnnl.h)
+$(B)/tests/bench/%.o: CFLAGS += $(call pkg,cflags,openblas)
+$(B)/tests/bench/bench_dnnl.o: CFLAGS += $(if $(DNNL),-DHAVE_DNNL)
+$(B)/bench-kernels: $(call obj,$(wildcard tests/bench/bench_*.c tests/bench/peak_*.c worker/engine/cpu/kernels*.c))
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call pkg,libs,openblas) $(if $(DNNL),-ldnnl) -lm
+.PHONY: bench-kernels test-arm
+bench-kernels: $(B)/bench-kernels ## GF/s of the CPU kernels per shape
+	OMP_NUM_THREADS=1 $(B)/bench-kernels '$(or $(K),*)'
+
+# The plain kernels on another processor: their tests alone, static, under an emulator.
+ARM_CC := aarch64-linux-gnu-gcc
+ARM_SRC := worker/engine/cpu/kernels.c worker/engine/cpu/kernels_generic.c tests/unit/test.c \
+	tests/unit/worker/kernel_ref.c tests/unit/worker/test_kernels.c
+test-arm: ## kernel tests for aarch64 under qemu (deploy/install-deps.sh --arm)
+	@mkdir -p build/arm
+	$(ARM_CC) -std=c11 -D_GNU_SOURCE -I. -O2 -ffp-contract=fast $(WARN) -static -o build/arm/unit-kernels $(ARM_SRC) -lm
+	TEST_ALARM=600 qemu-aarch64 build/arm/unit-kernels 'kernels*'
+
 clean: ## remove build/
 	rm -rf build
 

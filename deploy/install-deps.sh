@@ -5,6 +5,7 @@
 #   --web     to build the dashboard (node and npm)
 #   --test    both, and what the tests use
 #   --slurm   what `make test-slurm` uses
+#   --arm     what `make test-arm` uses
 # Without an option: --build and --web.
 set -eu
 build="gcc make pkg-config git libmicrohttpd-dev libuv1-dev libsqlite3-dev libjansson-dev libcurl4-gnutls-dev
@@ -20,8 +21,9 @@ case "${1:-}" in
 --web) want=$web ;;
 --test) want="$build $web $test" ;;
 --slurm) want="$build slurm-wlm munge python3-pytest python3-requests" ;;
+--arm) want="$build gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user" ;;
 *)
-    echo "usage: $0 [--build | --web | --test | --slurm]" >&2
+    echo "usage: $0 [--build | --web | --test | --slurm | --arm]" >&2
     exit 2
     ;;
 esac
