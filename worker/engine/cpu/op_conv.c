@@ -1,0 +1,66 @@
+/* op_conv: CONV and LINEAR as calls of the convolution kernels. A bias is the affine 1 x + bias; lower.c does not fuse a
+ * BatchNorm into a convolution that has one. */
+#include "worker/engine/cpu/cpu.h"
+
+#include <assert.h>
+
+static struct cpu_conv geometry(const struct op_site *s, int n)
+{
+    struct cpu_conv g = {.n = n, .c = s->in[0].c, .h = s->in[0].h, .w = s->in[0].w, .o = s->out.c, .oh = s->out.h,
+                         .ow = s->out.w, .kh = 1, .kw = 1, .stride = 1, .dilation = 1, .groups = 1, .planar = s->image};
+    if (s->op == OP_CONV) {
+        const struct plan_attr *a = &s->attr;
+        g.kh = a->kernel_h;
+        g.kw = a->kernel_w;
+        g.stride = a->stride;
+        g.pad_h = a->pad_h;
+        g.pad_w = a->pad_w;
+        g.dilation = a->dilation;
+        g.groups = a->groups;
+    }
+    return g;
+}
+
+size_t cpu_conv_workspace(const struct op_site *site, int n)
+{
+    struct cpu_conv g = geometry(site, n);
+    return cpu_of(site)->conv_work(&g);
+}
+
+/* Parameter 0 is the kernels' own blob; parameter 1, the bias, is a row of ones and the bias, both padded. */
+size_t cpu_conv_packed(const struct op_site *site, int index)
+{
+    struct cpu_conv g = geometry(site, 1);
+    if (index == 1)
+        return (size_t)blocked_blocks(site->out.c) * LANES * 2;
+    return (cpu_of(site)->pack_bytes(&g) + sizeof(float) - 1) / sizeof(float);
+}
+
+void cpu_conv_pack(const struct op_site *site, int index, const float *dense, float *packed)
+{
+    struct cpu_conv g = geometry(site, 1);
+    size_t padded = (size_t)blocked_blocks(site->out.c) * LANES;
+    if (index == 0)
+        cpu_of(site)->pack(&g, dense, packed);
+    for (int c = 0; index == 1 && c < site->out.c; c++) {
+        packed[c] = 1;
+        packed[padded + (size_t)c] = dense[c];
+    }
+}
+
+void cpu_conv_forward(const struct op_call *call)
+{
+    const struct op_site *s = call->site;
+    struct cpu_affine in;
+    struct cpu_operand x = cpu_operand_of(call, 0, &in);
+    struct cpu_conv_args args = {.shape = geometry(s, call->n), .packed = call->params[0], .x = x.x, .in = x.in,
+                                 .out = {call->store.a, call->store.b, (int32_t)call->store.act},
+                                 .residual = call->residual, .y = call->y, .stats = {call->mean, call->var},
+                                 .work = call->work};
+    if (call->params[1]) {
+        assert(!call->store.a);
+        args.out.scale = call->params[1];
+        args.out.shift = call->params[1] + (size_t)blocked_blocks(s->out.c) * LANES;
+    }
+    cpu_of(s)->conv(&args);
+}
