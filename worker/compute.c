@@ -41,8 +41,8 @@ static int on_score(void *ctx, const json_t *score)
 
 static json_t *summary_json(const struct score_summary *s)
 {
-    return json_pack("{s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:I}", "backend", s->backend, "build", VERSION_BUILD, "threads",
-                     s->threads, "wall_ms", (json_int_t)s->wall_ms, "load_ms", (json_int_t)s->load_ms,
+    return json_pack("{s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:I}", "backend", s->backend, "build", VERSION_BUILD,
+                     "threads", s->threads, "wall_ms", (json_int_t)s->wall_ms, "load_ms", (json_int_t)s->load_ms,
                      "calibration_ms", (json_int_t)s->calibration_ms, "score_ms", (json_int_t)s->scoring_ms,
                      "calibration_images", (json_int_t)s->calibration_images);
 }
@@ -56,9 +56,8 @@ static int read_files(const json_t *doc, struct score_file **items, size_t *coun
     *items = calloc(json_object_size(doc) + 1, sizeof **items);
     if (!*items)
         return err_set(err, ERR_NO_MEMORY, "/files", "no memory for the list of files");
-    json_object_foreach ((json_t *)(uintptr_t)doc, sha, path)
-        if (json_is_string(path))
-            (*items)[(*count)++] = (struct score_file){sha, json_string_value(path)};
+    json_object_foreach((json_t *)(uintptr_t)doc, sha, path) if (json_is_string(path))(*items)[(*count)++] =
+        (struct score_file){sha, json_string_value(path)};
     return 0;
 }
 
@@ -66,8 +65,11 @@ static int run(struct loop *l, const json_t *order, struct score_summary *summar
 {
     json_int_t threads = json_integer_value(json_object_get(order, "threads"));
     json_int_t memory = json_integer_value(json_object_get(order, "memory_bytes"));
-    struct score_options opt = {.threads = threads < 1 ? 1 : threads > THREADS_MAX ? THREADS_MAX : (int)threads,
-                                .memory_bytes = memory > 0 ? (size_t)memory : 0, .cache = l->cache};
+    struct score_options opt = {.threads = threads < 1             ? 1
+                                           : threads > THREADS_MAX ? THREADS_MAX
+                                                                   : (int)threads,
+                                .memory_bytes = memory > 0 ? (size_t)memory : 0,
+                                .cache = l->cache};
     struct score_callbacks calls = {l, on_progress, on_score};
     struct score_file *items = NULL;
     size_t count;

@@ -45,7 +45,8 @@ static void usage(FILE *out)
           "  --logits N        add the logits of the first N images to each score\n"
           "  --statistics      add the BatchNorm statistics to each score\n"
           "  --profile         print the time each kind of operator took, on stderr\n"
-          "  --repeat N        run the job N times in this process (what is cached stays)\n", out);
+          "  --repeat N        run the job N times in this process (what is cached stays)\n",
+          out);
 }
 
 static int add_file(struct options *o, char *arg)
@@ -70,25 +71,43 @@ static int64_t number(const char *text, int64_t min)
 static int take_option(struct options *o, int c)
 {
     switch (c) {
-    case 'j': o->job = optarg; return 0;
-    case 'f': return add_file(o, optarg);
-    case 't': o->threads = (int)number(optarg, 1); return o->threads < 1 || o->threads > 1024 ? -1 : 0;
-    case 'm': o->memory_mib = number(optarg, 1); return o->memory_mib < 0 ? -1 : 0;
-    case 'l': o->logits = number(optarg, 0); return o->logits < 0 ? -1 : 0;
-    case 'r': o->repeat = (int)number(optarg, 1); return o->repeat < 1 ? -1 : 0;
-    case 'i': o->isa = optarg; return 0;
-    case 's': o->statistics = 1; return 0;
-    case 'p': o->profile = 1; return 0;
-    default: return -1;
+    case 'j':
+        o->job = optarg;
+        return 0;
+    case 'f':
+        return add_file(o, optarg);
+    case 't':
+        o->threads = (int)number(optarg, 1);
+        return o->threads < 1 || o->threads > 1024 ? -1 : 0;
+    case 'm':
+        o->memory_mib = number(optarg, 1);
+        return o->memory_mib < 0 ? -1 : 0;
+    case 'l':
+        o->logits = number(optarg, 0);
+        return o->logits < 0 ? -1 : 0;
+    case 'r':
+        o->repeat = (int)number(optarg, 1);
+        return o->repeat < 1 ? -1 : 0;
+    case 'i':
+        o->isa = optarg;
+        return 0;
+    case 's':
+        o->statistics = 1;
+        return 0;
+    case 'p':
+        o->profile = 1;
+        return 0;
+    default:
+        return -1;
     }
 }
 
 static int read_options(struct options *o, int argc, char **argv)
 {
     static const struct option rows[] = {
-        {"job", 1, NULL, 'j'},        {"file", 1, NULL, 'f'},    {"threads", 1, NULL, 't'}, {"memory", 1, NULL, 'm'},
-        {"logits", 1, NULL, 'l'},     {"isa", 1, NULL, 'i'},     {"repeat", 1, NULL, 'r'},
-        {"statistics", 0, NULL, 's'}, {"profile", 0, NULL, 'p'}, {NULL, 0, NULL, 0},
+        {"job", 1, NULL, 'j'},     {"file", 1, NULL, 'f'}, {"threads", 1, NULL, 't'}, {"memory", 1, NULL, 'm'},
+        {"logits", 1, NULL, 'l'},  {"isa", 1, NULL, 'i'},  {"repeat", 1, NULL, 'r'},  {"statistics", 0, NULL, 's'},
+        {"profile", 0, NULL, 'p'}, {NULL, 0, NULL, 0},
     };
     int c;
     optind = 1;
@@ -155,9 +174,13 @@ static int run(const struct options *o, const json_t *job, struct err *err)
     int failed = 0, rc = 0;
     struct exec_profile profile = {0};
     struct score_summary s;
-    struct score_options opt = {.threads = o->threads, .memory_bytes = (size_t)o->memory_mib << 20, .isa = o->isa,
-                                .cache = score_cache_new(), .cancel = &interrupted,
-                                .profile = o->profile ? &profile : NULL, .logits_wanted = o->logits,
+    struct score_options opt = {.threads = o->threads,
+                                .memory_bytes = (size_t)o->memory_mib << 20,
+                                .isa = o->isa,
+                                .cache = score_cache_new(),
+                                .cancel = &interrupted,
+                                .profile = o->profile ? &profile : NULL,
+                                .logits_wanted = o->logits,
                                 .statistics = o->statistics};
     struct score_callbacks calls = {.ctx = &failed, .score = on_score};
     for (int i = 0; i < o->repeat && !rc; i++) {

@@ -27,9 +27,9 @@ static const char *wanted_core(void)
 /* Kernel sets without AVX. */
 static int is_crippled(const char *core)
 {
-    static const char *const old[] = {"Prescott", "Core2",   "Penryn", "Dunnington", "Nehalem", "Atom",
-                                      "Katmai",   "Coppermine", "Northwood", "Banias", "Athlon", "Opteron",
-                                      "Opteron_SSE3", "Barcelona", "Bobcat", "Nano", "Generic", "generic"};
+    static const char *const old[] = {"Prescott",     "Core2",      "Penryn",    "Dunnington", "Nehalem", "Atom",
+                                      "Katmai",       "Coppermine", "Northwood", "Banias",     "Athlon",  "Opteron",
+                                      "Opteron_SSE3", "Barcelona",  "Bobcat",    "Nano",       "Generic", "generic"};
     for (size_t i = 0; i < sizeof old / sizeof *old; i++)
         if (strcasecmp(core, old[i]) == 0)
             return 1;
@@ -68,8 +68,8 @@ int blas_open(struct err *err)
         return 0;
     if (set && *set)
         return err_set(err, ERR_UNSUPPORTED, "OPENBLAS_CORETYPE",
-                       "OpenBLAS runs its \"%s\" kernels with OPENBLAS_CORETYPE=%s; this processor needs %s", blas_core(),
-                       set, want);
+                       "OpenBLAS runs its \"%s\" kernels with OPENBLAS_CORETYPE=%s; this processor needs %s",
+                       blas_core(), set, want);
     log_info("blas_restart", "core=%s coretype=%s", blas_core(), want);
     if (setenv("OPENBLAS_CORETYPE", want, 1) == 0)
         start_again();

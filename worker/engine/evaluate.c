@@ -187,8 +187,9 @@ static int prepare(struct group *g, struct err *err)
     while (limit && g->threads > 1 && bytes_needed(g, g->threads) > limit)
         g->threads--;
     if (limit && bytes_needed(g, g->threads) > limit)
-        return err_set(err, ERR_NO_MEMORY, "memory", "%d candidate%s in batches of %d need %zu MiB, the limit is %zu MiB",
-                       g->n, g->n == 1 ? "" : "s", g->calibrates ? g->job->policy->batch_size : g->score_batch,
+        return err_set(err, ERR_NO_MEMORY, "memory",
+                       "%d candidate%s in batches of %d need %zu MiB, the limit is %zu MiB", g->n, g->n == 1 ? "" : "s",
+                       g->calibrates ? g->job->policy->batch_size : g->score_batch,
                        (bytes_needed(g, g->threads) >> 20) + 1, limit >> 20);
     if (g->threads < g->job->threads)
         log_info("threads_reduced", "threads=%d memory_mib=%zu", g->threads, limit >> 20);
@@ -237,12 +238,20 @@ static int calibrate(struct group *g, struct err *err)
     const struct evaluate_job *job = g->job;
     const struct policy *policy = job->policy;
     int last_only = policy->average == AVERAGE_LAST; /* batches are independent: the others change nothing */
-    struct exec_pass pass = {.program = &g->calibrate, .memory = &g->calibrate_memory, .norm = &g->norm,
-                             .images = job->calibration.images, .nimages = job->calibration.n,
-                             .batch_size = policy->batch_size, .first_batch = last_only ? policy->batches - 1 : 0,
-                             .nbatches = last_only ? 1 : policy->batches, .threads = g->threads,
-                             .cancel = job->cancel, .profile = job->profile, .ctx = g,
-                             .record_bytes = norm_record_bytes(&g->graph), .measured = measured,
+    struct exec_pass pass = {.program = &g->calibrate,
+                             .memory = &g->calibrate_memory,
+                             .norm = &g->norm,
+                             .images = job->calibration.images,
+                             .nimages = job->calibration.n,
+                             .batch_size = policy->batch_size,
+                             .first_batch = last_only ? policy->batches - 1 : 0,
+                             .nbatches = last_only ? 1 : policy->batches,
+                             .threads = g->threads,
+                             .cancel = job->cancel,
+                             .profile = job->profile,
+                             .ctx = g,
+                             .record_bytes = norm_record_bytes(&g->graph),
+                             .measured = measured,
                              .fold = fold_statistics};
     return exec_run(&pass, err);
 }
@@ -285,11 +294,20 @@ static int fold_tallies(void *ctx, void *record, int batch)
 static int score(struct group *g, struct err *err)
 {
     const struct evaluate_job *job = g->job;
-    struct exec_pass pass = {.program = &g->score, .memory = &g->score_memory, .norm = &g->norm,
-                             .images = job->scoring.images, .nimages = job->scoring.n, .batch_size = g->score_batch,
+    struct exec_pass pass = {.program = &g->score,
+                             .memory = &g->score_memory,
+                             .norm = &g->norm,
+                             .images = job->scoring.images,
+                             .nimages = job->scoring.n,
+                             .batch_size = g->score_batch,
                              .nbatches = (int)((job->scoring.n + g->score_batch - 1) / g->score_batch),
-                             .threads = g->threads, .cancel = job->cancel, .profile = job->profile, .ctx = g,
-                             .record_bytes = score_record_bytes(g), .logits = count_logits, .fold = fold_tallies};
+                             .threads = g->threads,
+                             .cancel = job->cancel,
+                             .profile = job->profile,
+                             .ctx = g,
+                             .record_bytes = score_record_bytes(g),
+                             .logits = count_logits,
+                             .fold = fold_tallies};
     return exec_run(&pass, err);
 }
 
@@ -443,8 +461,8 @@ static int drop_culprits(struct group *g, const struct err *why, int *left, stru
 
 static int is_candidates_fault(const struct group *g, const struct err *why)
 {
-    return g->culprit >= 0 && (why->code == ERR_INVALID || why->code == ERR_UNSUPPORTED ||
-                               why->code == ERR_NOT_FOUND || why->code == ERR_CORRUPT);
+    return g->culprit >= 0 && (why->code == ERR_INVALID || why->code == ERR_UNSUPPORTED || why->code == ERR_NOT_FOUND ||
+                               why->code == ERR_CORRUPT);
 }
 
 /* Runs candidates [0, n) as one group; as two when they do not fit the memory limit together; without those that

@@ -20,7 +20,7 @@ struct turns { /* hands records over in batch order */
 struct worker {
     const struct exec_pass *pass;
     struct turns *turns;
-    struct shape image; /* c = 0: the program has no input */
+    struct shape image;   /* c = 0: the program has no input */
     unsigned char *block; /* one allocation: the pieces below */
     unsigned char *region, *work;
     float *images;
@@ -107,8 +107,7 @@ static void measure(struct worker *w, const struct lower_step *s, int n)
         if (own == SIZE_MAX)
             continue;
         float *a = (float *)(void *)(w->region + own);
-        norm_batch_affine(w->pass->norm, bn, w->mean, w->var, a,
-                          a + (size_t)blocked_blocks(s->site.out.c) * LANES);
+        norm_batch_affine(w->pass->norm, bn, w->mean, w->var, a, a + (size_t)blocked_blocks(s->site.out.c) * LANES);
     }
 }
 
@@ -126,7 +125,12 @@ static void run_step(struct worker *w, const struct lower_step *s, int n)
     if (s->site.op == OP_INPUT)
         x[0] = w->images;
     float *y = (float *)(void *)(w->region + w->pass->memory->value[s->tail]);
-    struct op_call call = {.site = &s->site, .n = n, .x = x, .y = y, .loads = loads, .work = w->work,
+    struct op_call call = {.site = &s->site,
+                           .n = n,
+                           .x = x,
+                           .y = y,
+                           .loads = loads,
+                           .work = w->work,
                            .store = affine_of(w, s->store_bn, s->store_act)};
     memcpy(call.params, s->params, sizeof call.params);
     if (s->residual >= 0)

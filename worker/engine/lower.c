@@ -14,11 +14,11 @@ struct lowering {
     const struct graph *g;
     const struct op_backend *backend;
     struct lower_program *p;
-    unsigned char *need;    /* the node's value is read */
-    unsigned char *measure; /* BatchNorm nodes that normalise with their batch */
-    unsigned char *taken;   /* absorbed into another node's step */
-    int32_t *uses;          /* readers in this pass */
-    int32_t *reader;        /* the only reader, when uses is 1 */
+    unsigned char *need;              /* the node's value is read */
+    unsigned char *measure;           /* BatchNorm nodes that normalise with their batch */
+    unsigned char *taken;             /* absorbed into another node's step */
+    int32_t *uses;                    /* readers in this pass */
+    int32_t *reader;                  /* the only reader, when uses is 1 */
     struct virtual_value *virtual_of; /* of a node that its only reader makes on the fly */
     int nsteps;
 };
@@ -63,7 +63,8 @@ static int allocate(struct lowering *l, struct err *err)
     p->bn_list = array(l, n, sizeof *p->bn_list);
     p->is_output = array(l, n, 1);
     p->steps = array(l, n, sizeof *p->steps);
-    if (!l->need || !l->measure || !l->taken || !l->uses || !l->reader || !l->virtual_of || !p->home || !p->bn_first || !p->bn_list || !p->is_output || !p->steps)
+    if (!l->need || !l->measure || !l->taken || !l->uses || !l->reader || !l->virtual_of || !p->home || !p->bn_first ||
+        !p->bn_list || !p->is_output || !p->steps)
         return err_set(err, ERR_NO_MEMORY, "", "no memory to lower a graph of %zu nodes", n);
     memset(l->virtual_of, 0xff, n * sizeof *l->virtual_of);
     memset(p->home, 0xff, n * sizeof *p->home);
@@ -202,7 +203,8 @@ static int fill_site(struct lowering *l, struct lower_step *s, struct err *err)
         return err_set(err, ERR_NO_MEMORY, n->path, "no memory to lower the graph");
     for (int i = 0; i < n->ninputs; i++)
         in[i] = at(l, gn->inputs[i])->out;
-    s->site = (struct op_site){.backend = l->backend, .op = n->op, .attr = n->attr, .ninputs = n->ninputs, .in = in, .out = n->out};
+    s->site = (struct op_site){
+        .backend = l->backend, .op = n->op, .attr = n->attr, .ninputs = n->ninputs, .in = in, .out = n->out};
     s->site.image = n->op == OP_INPUT || takes_image(l, s->head);
     for (int i = 0; n->op != OP_BN && i < n->nparams; i++) {
         assert(i < OP_PARAMS);

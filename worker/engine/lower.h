@@ -15,13 +15,13 @@
 #include "worker/engine/params.h"
 
 enum lower_pass {
-    LOWER_CALIBRATE, /* every BatchNorm normalises with its batch; what no BatchNorm's statistics need is left out */
-    LOWER_SCORE,     /* tracked BatchNorms have known statistics; all outputs are computed */
+    LOWER_CALIBRATE,  /* every BatchNorm normalises with its batch; what no BatchNorm's statistics need is left out */
+    LOWER_SCORE,      /* tracked BatchNorms have known statistics; all outputs are computed */
     LOWER_SCORE_BATCH /* all outputs, every BatchNorm normalises with its batch */
 };
 
 struct lower_load { /* what is done to an input as it is read */
-    int32_t bn; /* BatchNorm node, -1 none */
+    int32_t bn;     /* BatchNorm node, -1 none */
     enum act_kind act;
 };
 

@@ -181,8 +181,11 @@ int memory_plan(struct arena *a, const struct lower_program *p, int n, struct me
     *out = (struct memory_plan){.n = n};
     out->value = arena_array(a, nodes + 1, sizeof *out->value);
     out->affine = arena_array(a, nodes + 1, sizeof *out->affine);
-    struct lives l = {.p = p, .last = minus_ones(a, nodes), .last_bn = minus_ones(a, nodes),
-                      .dies_next = minus_ones(a, 2 * nodes), .dies_first = minus_ones(a, (size_t)p->nsteps)};
+    struct lives l = {.p = p,
+                      .last = minus_ones(a, nodes),
+                      .last_bn = minus_ones(a, nodes),
+                      .dies_next = minus_ones(a, 2 * nodes),
+                      .dies_first = minus_ones(a, (size_t)p->nsteps)};
     if (!out->value || !out->affine || !l.last || !l.last_bn || !l.dies_next || !l.dies_first)
         return err_set(err, ERR_NO_MEMORY, "", "no memory to plan a graph of %zu nodes", nodes);
     memset(out->affine, 0xff, nodes * sizeof *out->affine);

@@ -12,8 +12,8 @@
 
 struct norm {
     const struct graph *graph;
-    size_t *at;        /* [nnodes] a BatchNorm's first channel in the arrays below; SIZE_MAX for other nodes */
-    size_t nchannels;  /* of all BatchNorms, each padded to 16 */
+    size_t *at;       /* [nnodes] a BatchNorm's first channel in the arrays below; SIZE_MAX for other nodes */
+    size_t nchannels; /* of all BatchNorms, each padded to 16 */
     const float **gamma, **beta; /* [nnodes], padded vectors; NULL: ones, zeros */
     float *mean, *var;           /* running statistics; what scoring uses */
     float *scale, *shift;        /* their affine; norm_finish makes it */

@@ -33,7 +33,7 @@ struct op_site { /* what is known when a step is lowered */
     int ninputs;
     const struct shape *in; /* [ninputs] */
     struct shape out;
-    int image;                              /* the input is [n][c][h][w] (FUSE_IMAGE) */
+    int image;                             /* the input is [n][c][h][w] (FUSE_IMAGE) */
     const struct param *params[OP_PARAMS]; /* NULL: absent */
 };
 
@@ -48,7 +48,8 @@ struct op_call {
     const float *const *x;
     float *y;
     const float *params[OP_PARAMS]; /* packed by the row's pack */
-    const struct op_affine *loads; /* [min(ninputs, row.loads)] applied to inputs as they are read; padding is 0 after */
+    const struct op_affine
+        *loads; /* [min(ninputs, row.loads)] applied to inputs as they are read; padding is 0 after */
     struct op_affine store;
     const float *residual; /* NULL: none */
     double *mean, *var;    /* of y, biased, [c]; NULL: not wanted */
@@ -57,12 +58,12 @@ struct op_call {
 
 struct op_row {
     void (*forward)(const struct op_call *call);
-    void (*backward)(const struct op_call *call);                      /* NULL: the back end cannot train it yet */
-    size_t (*workspace)(const struct op_site *site, int n);            /* bytes; NULL: none */
-    size_t (*packed)(const struct op_site *site, int index);           /* floats of parameter `index`; NULL: see below */
+    void (*backward)(const struct op_call *call);            /* NULL: the back end cannot train it yet */
+    size_t (*workspace)(const struct op_site *site, int n);  /* bytes; NULL: none */
+    size_t (*packed)(const struct op_site *site, int index); /* floats of parameter `index`; NULL: see below */
     void (*pack)(const struct op_site *site, int index, const float *dense, float *packed);
-    const char *(*refuse)(const struct op_site *site);                 /* why this site cannot run here; NULL: it can */
-    unsigned fuses;                                                    /* enum op_fuse */
+    const char *(*refuse)(const struct op_site *site); /* why this site cannot run here; NULL: it can */
+    unsigned fuses;                                    /* enum op_fuse */
     int loads; /* the first so many inputs may be read through an affine and an activation */
 };
 /* Without `packed`, every parameter is stored as a tensor of its own shape: its first dimension in blocks of 16 lanes,

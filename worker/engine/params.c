@@ -194,7 +194,8 @@ static void transform(const struct param *p, const float *base, const float *mat
         for (int o = 0; o < cc; o++) {
             double s = 0;
             for (int i = 0; i < cc; i++)
-                s += (double)matrix[o * cc + i] * (double)base[f * (size_t)(k * k) + (size_t)((i / c + off) * k + i % c + off)];
+                s += (double)matrix[o * cc + i] *
+                     (double)base[f * (size_t)(k * k) + (size_t)((i / c + off) * k + i % c + off)];
             out[f * (size_t)cc + (size_t)o] = (float)s;
         }
 }
@@ -251,7 +252,8 @@ static int make(struct params *ps, const struct op_row *row, const struct op_sit
     int own = row && row->packed;
     size_t count = own ? row->packed(site, index) : (size_t)blocked_blocks(p->count[0]) * LANES * rest;
     float *dense = malloc((n ? n : 1) * sizeof *dense), *packed = zeroed(count);
-    int rc = dense && packed ? params_dense(ps, p, dense, err) : err_set(err, ERR_NO_MEMORY, "", "no memory for weights");
+    int rc =
+        dense && packed ? params_dense(ps, p, dense, err) : err_set(err, ERR_NO_MEMORY, "", "no memory for weights");
     if (rc) {
         free(packed);
     } else {

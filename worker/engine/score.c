@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct job { /* everything of one job */
+struct job {                                                                      /* everything of one job */
     const json_t *space, *checkpoint, *dataset, *policy_doc, *evaluation, *codes; /* borrowed from the document */
     const char *split;
     int64_t images, batch_size, first;
@@ -73,8 +73,11 @@ static int read_document(struct job *j, const json_t *doc, struct err *err)
     const struct {
         const json_t *value;
         const char *where;
-    } must[] = {{j->space, "/space/document"}, {j->checkpoint, "/checkpoint"}, {j->dataset, "/dataset/document"},
-                {j->policy_doc, "/policy"},    {j->evaluation, "/evaluation"}};
+    } must[] = {{j->space, "/space/document"},
+                {j->checkpoint, "/checkpoint"},
+                {j->dataset, "/dataset/document"},
+                {j->policy_doc, "/policy"},
+                {j->evaluation, "/evaluation"}};
     for (size_t i = 0; i < sizeof must / sizeof *must; i++)
         if (!json_is_object(must[i].value))
             return err_set(err, ERR_INVALID, must[i].where, "must be an object, not %s", json_kind(must[i].value));
@@ -134,12 +137,13 @@ static int choose_calibration(struct job *j, struct err *err)
         return rc;
     }
     if (shape.c != j->input.c || shape.h != j->input.h || shape.w != j->input.w)
-        return err_set(err, ERR_INVALID, "/dataset/document/splits", "the splits \"%s\" and \"%s\" differ in image shape",
-                       j->policy.split, j->split);
+        return err_set(err, ERR_INVALID, "/dataset/document/splits",
+                       "the splits \"%s\" and \"%s\" differ in image shape", j->policy.split, j->split);
     j->ncalibration = (int64_t)j->policy.batches * j->policy.batch_size;
     if (j->ncalibration > count)
-        return err_set(err, ERR_INVALID, "/policy/batches", "%" PRId64 " images are wanted, the split \"%s\" has %" PRId64,
-                       j->ncalibration, j->policy.split, count);
+        return err_set(err, ERR_INVALID, "/policy/batches",
+                       "%" PRId64 " images are wanted, the split \"%s\" has %" PRId64, j->ncalibration, j->policy.split,
+                       count);
     j->calibration_index = arena_array(&j->arena, (size_t)j->ncalibration, sizeof *j->calibration_index);
     j->calibration = arena_array(&j->arena, (size_t)j->ncalibration, sizeof(const float *));
     if (!j->calibration_index || !j->calibration)
@@ -152,8 +156,7 @@ static int choose_calibration(struct job *j, struct err *err)
 
 static int check_image_memory(const struct job *j, struct err *err)
 {
-    size_t need = images_bytes(j->pictures) +
-                  images_missing_bytes(j->pictures, j->split, j->scoring_index, j->images);
+    size_t need = images_bytes(j->pictures) + images_missing_bytes(j->pictures, j->split, j->scoring_index, j->images);
     if (j->ncalibration)
         need += images_missing_bytes(j->pictures, j->policy.split, j->calibration_index, j->ncalibration);
     if (j->opt->memory_bytes && need > j->opt->memory_bytes)
@@ -170,7 +173,8 @@ static int load_images(struct job *j, struct err *err)
     if (!rc)
         rc = check_image_memory(j, err);
     if (!rc)
-        rc = images_get(j->pictures, j->split, j->scoring_index, j->images, j->opt->threads, j->scoring, j->labels, err);
+        rc =
+            images_get(j->pictures, j->split, j->scoring_index, j->images, j->opt->threads, j->scoring, j->labels, err);
     if (!rc && j->ncalibration)
         rc = images_get(j->pictures, j->policy.split, j->calibration_index, j->ncalibration, j->opt->threads,
                         j->calibration, NULL, err);
@@ -211,8 +215,8 @@ static int build_plan(struct job *j, const char *code, struct plan *out, struct 
         return rc;
     struct shape logits = out->nodes[out->output].out;
     if (logits.h != 1 || logits.w != 1)
-        return err_set(err, ERR_INVALID, out->nodes[out->output].path, "the network's output is %d x %d x %d, not a vector",
-                       logits.c, logits.h, logits.w);
+        return err_set(err, ERR_INVALID, out->nodes[out->output].path,
+                       "the network's output is %d x %d x %d, not a vector", logits.c, logits.h, logits.w);
     if (j->label_max >= logits.c)
         return err_set(err, ERR_INVALID, out->nodes[out->output].path,
                        "the network has %d outputs, the data set a label %d", logits.c, j->label_max);
@@ -278,10 +282,10 @@ static int finished(void *ctx, struct evaluate_candidate *c)
         json_decref(statistics);
         return report_error(j, code, &c->error);
     }
-    json_t *score = json_pack("{s:s, s:I, s:I, s:I, s:f, s:s}", "code", code, "n_images", (json_int_t)j->images,
-                              "n_correct", (json_int_t)c->tally.n_correct, "n_correct_top5",
-                              (json_int_t)c->tally.n_correct_top5, "loss_sum", c->tally.loss_sum, "stats_digest",
-                              c->digest);
+    json_t *score =
+        json_pack("{s:s, s:I, s:I, s:I, s:f, s:s}", "code", code, "n_images", (json_int_t)j->images, "n_correct",
+                  (json_int_t)c->tally.n_correct, "n_correct_top5", (json_int_t)c->tally.n_correct_top5, "loss_sum",
+                  c->tally.loss_sum, "stats_digest", c->digest);
     if (logits)
         json_object_set_new(score, "logits", logits);
     if (statistics)
@@ -322,22 +326,32 @@ static void keep_statistics(void *ctx, const struct evaluate_candidate *c, const
     struct job *j = ctx;
     if (!j->statistics)
         j->statistics = json_object();
-    json_object_set_new(j->statistics, bn->path,
-                        json_pack("{s:o, s:o}", "mean", floats_json(mean, bn->out.c), "var", floats_json(var, bn->out.c)));
+    json_object_set_new(
+        j->statistics, bn->path,
+        json_pack("{s:o, s:o}", "mean", floats_json(mean, bn->out.c), "var", floats_json(var, bn->out.c)));
 }
 
 /* ---- the job ---- */
 
 static int run(struct job *j, struct score_summary *summary, struct err *err)
 {
-    struct evaluate_job e = {.backend = &j->backend, .params = j->params, .policy = &j->policy,
+    struct evaluate_job e = {.backend = &j->backend,
+                             .params = j->params,
+                             .policy = &j->policy,
                              .calibration = {j->calibration, NULL, j->ncalibration},
-                             .scoring = {j->scoring, j->labels, j->images}, .score_batch = (int)j->batch_size,
-                             .threads = j->opt->threads, .memory_bytes = j->opt->memory_bytes,
-                             .held_bytes = images_bytes(j->pictures) + j->arena.used, .cancel = j->opt->cancel,
-                             .profile = j->opt->profile, .ctx = j, .finished = finished, .progress = progress,
+                             .scoring = {j->scoring, j->labels, j->images},
+                             .score_batch = (int)j->batch_size,
+                             .threads = j->opt->threads,
+                             .memory_bytes = j->opt->memory_bytes,
+                             .held_bytes = images_bytes(j->pictures) + j->arena.used,
+                             .cancel = j->opt->cancel,
+                             .profile = j->opt->profile,
+                             .ctx = j,
+                             .finished = finished,
+                             .progress = progress,
                              .statistics = j->opt->statistics ? keep_statistics : NULL,
-                             .logits_wanted = j->opt->logits_wanted, .logits = keep_logits};
+                             .logits_wanted = j->opt->logits_wanted,
+                             .logits = keep_logits};
     int rc = evaluate(&e, j->candidates, j->ncandidates, err);
     summary->calibration_ms = e.calibration_ns / 1000000;
     summary->scoring_ms = e.scoring_ns / 1000000;

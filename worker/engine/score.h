@@ -20,7 +20,7 @@ struct score_files {
     size_t count;
 };
 
-struct score_cache; /* one thread at a time */
+struct score_cache;                        /* one thread at a time */
 struct score_cache *score_cache_new(void); /* NULL: no memory */
 void score_cache_free(struct score_cache *c);
 

@@ -143,7 +143,8 @@ static int read_tensor(void *ctx, const struct param *p, float *out, struct err 
     for (int i = 0; equal && i < p->ndim; i++)
         equal = t->dims[i] == p->dims[i];
     if (!equal)
-        return err_set(err, ERR_INVALID, p->name, "the tensor in the checkpoint has another shape than the space gives it");
+        return err_set(err, ERR_INVALID, p->name,
+                       "the tensor in the checkpoint has another shape than the space gives it");
     return checkpoint_read(c->checkpoint, t, out, (size_t)t->numel, err);
 }
 

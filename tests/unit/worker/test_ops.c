@@ -23,17 +23,35 @@ static const struct {
     size_t at;
     int is_float;
 } fields[] = {
-#define INT(f) {#f, offsetof(struct plan_attr, f), 0}
-    INT(kernel_h), INT(kernel_w), INT(stride), INT(pad_h), INT(pad_w), INT(dilation), INT(groups), INT(ceil),
-    INT(count_pad), INT(start), INT(step), INT(before), INT(after), INT(act), INT(mode),
-    {"eps", offsetof(struct plan_attr, eps), 1}, {"scale", offsetof(struct plan_attr, scale), 1},
+#define INT(f)                                                                                                         \
+    {                                                                                                                  \
+#f, offsetof(struct plan_attr, f), 0                                                                           \
+    }
+    INT(kernel_h),
+    INT(kernel_w),
+    INT(stride),
+    INT(pad_h),
+    INT(pad_w),
+    INT(dilation),
+    INT(groups),
+    INT(ceil),
+    INT(count_pad),
+    INT(start),
+    INT(step),
+    INT(before),
+    INT(after),
+    INT(act),
+    INT(mode),
+    {"eps", offsetof(struct plan_attr, eps), 1},
+    {"scale", offsetof(struct plan_attr, scale), 1},
 };
 
 static void read_attr(const json_t *doc, struct plan_attr *attr)
 {
     const char *key;
     json_t *v;
-    json_object_foreach ((json_t *)(uintptr_t)doc, key, v) {
+    json_object_foreach((json_t *)(uintptr_t)doc, key, v)
+    {
         size_t known = 0;
         for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
             if (strcmp(fields[i].name, key) != 0)
@@ -170,8 +188,10 @@ static void check_case(struct golden *g, struct params *cache, const json_t *doc
     float *dense[8];
     size_t count;
     struct err err = {0};
-    struct op_site site = {.backend = &g->backend, .op = op_named(json_string_value(json_object_get(doc, "op"))),
-                           .in = in, .out = read_shape(json_object_get(doc, "out"))};
+    struct op_site site = {.backend = &g->backend,
+                           .op = op_named(json_string_value(json_object_get(doc, "op"))),
+                           .in = in,
+                           .out = read_shape(json_object_get(doc, "out"))};
     read_attr(json_object_get(doc, "attr"), &site.attr);
     site.ninputs = (int)json_array_size(json_object_get(doc, "in"));
     for (int i = 0; i < site.ninputs; i++) {

@@ -1,13 +1,24 @@
-/* op_conv: CONV and LINEAR as calls of the convolution kernels. A bias is the affine 1 x + bias; lower.c does not fuse a
- * BatchNorm into a convolution that has one. */
+/* op_conv: CONV and LINEAR as calls of the convolution kernels. A bias is the affine 1 x + bias; lower.c does not fuse
+ * a BatchNorm into a convolution that has one. */
 #include "worker/engine/cpu/cpu.h"
 
 #include <assert.h>
 
 static struct cpu_conv geometry(const struct op_site *s, int n)
 {
-    struct cpu_conv g = {.n = n, .c = s->in[0].c, .h = s->in[0].h, .w = s->in[0].w, .o = s->out.c, .oh = s->out.h,
-                         .ow = s->out.w, .kh = 1, .kw = 1, .stride = 1, .dilation = 1, .groups = 1, .planar = s->image};
+    struct cpu_conv g = {.n = n,
+                         .c = s->in[0].c,
+                         .h = s->in[0].h,
+                         .w = s->in[0].w,
+                         .o = s->out.c,
+                         .oh = s->out.h,
+                         .ow = s->out.w,
+                         .kh = 1,
+                         .kw = 1,
+                         .stride = 1,
+                         .dilation = 1,
+                         .groups = 1,
+                         .planar = s->image};
     if (s->op == OP_CONV) {
         const struct plan_attr *a = &s->attr;
         g.kh = a->kernel_h;
@@ -53,9 +64,14 @@ void cpu_conv_forward(const struct op_call *call)
     const struct op_site *s = call->site;
     struct cpu_affine in;
     struct cpu_operand x = cpu_operand_of(call, 0, &in);
-    struct cpu_conv_args args = {.shape = geometry(s, call->n), .packed = call->params[0], .x = x.x, .in = x.in,
+    struct cpu_conv_args args = {.shape = geometry(s, call->n),
+                                 .packed = call->params[0],
+                                 .x = x.x,
+                                 .in = x.in,
                                  .out = {call->store.a, call->store.b, (int32_t)call->store.act},
-                                 .residual = call->residual, .y = call->y, .stats = {call->mean, call->var},
+                                 .residual = call->residual,
+                                 .y = call->y,
+                                 .stats = {call->mean, call->var},
                                  .work = call->work};
     if (call->params[1]) {
         assert(!call->store.a);

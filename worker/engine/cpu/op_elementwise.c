@@ -70,7 +70,8 @@ void cpu_mul_forward(const struct op_call *call)
     const struct op_site *s = call->site;
     struct cpu_affine affine;
     struct cpu_operand x = cpu_operand_of(call, 0, &affine);
-    int whole = blocked_pixels(s->in[1]) == blocked_pixels(s->in[0]); /* a gate of the same shape: one value per pixel */
+    int whole =
+        blocked_pixels(s->in[1]) == blocked_pixels(s->in[0]); /* a gate of the same shape: one value per pixel */
     int32_t n = whole ? (int32_t)pixels_of(call) : call->n, hw = whole ? 1 : (int32_t)blocked_pixels(s->out);
     cpu_of(s)->gate(s->out.c, n, hw, &x, call->x[1], call->y);
 }

@@ -33,9 +33,17 @@ void cpu_pool_forward(const struct op_call *call)
     const struct plan_attr *a = &s->attr;
     struct cpu_affine affine;
     struct cpu_operand x = cpu_operand_of(call, 0, &affine);
-    struct cpu_pool pool = {.n = call->n, .c = s->out.c, .h = s->in[0].h, .w = s->in[0].w, .oh = s->out.h,
-                            .ow = s->out.w, .kh = a->kernel_h, .kw = a->kernel_w, .stride = a->stride,
-                            .pad_h = a->pad_h, .pad_w = a->pad_w,
+    struct cpu_pool pool = {.n = call->n,
+                            .c = s->out.c,
+                            .h = s->in[0].h,
+                            .w = s->in[0].w,
+                            .oh = s->out.h,
+                            .ow = s->out.w,
+                            .kh = a->kernel_h,
+                            .kw = a->kernel_w,
+                            .stride = a->stride,
+                            .pad_h = a->pad_h,
+                            .pad_w = a->pad_w,
                             .kind = s->op == OP_MAXPOOL ? CPU_POOL_MAX
                                     : a->count_pad      ? CPU_POOL_AVG_COUNT_PAD
                                                         : CPU_POOL_AVG};

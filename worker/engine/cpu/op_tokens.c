@@ -1,4 +1,5 @@
-/* op_tokens: operators on token sequences, (c, t, 1): width, tokens. In blocks a sequence is laid out as an image is. */
+/* op_tokens: operators on token sequences, (c, t, 1): width, tokens. A sequence lies in blocks as an image does. */
+ */
 #include "worker/engine/cpu/cpu.h"
 
 #include <cblas.h>
@@ -88,8 +89,9 @@ void cpu_embed_forward(const struct op_call *call)
         int known = id >= 0 && id < (float)words;
         for (size_t b = 0; b < row; b += LANES)
             for (size_t l = 0; l < LANES; l++)
-                call->y[b * tokens + t * LANES + l] =
-                    b + l >= (size_t)s->out.c ? 0 : known ? call->params[0][(size_t)id * row + b + l] : NAN;
+                call->y[b * tokens + t * LANES + l] = b + l >= (size_t)s->out.c ? 0
+                                                      : known ? call->params[0][(size_t)id * row + b + l]
+                                                              : NAN;
     }
 }
 
