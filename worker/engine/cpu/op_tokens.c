@@ -1,5 +1,4 @@
 /* op_tokens: operators on token sequences, (c, t, 1): width, tokens. A sequence lies in blocks as an image does. */
- */
 #include "worker/engine/cpu/cpu.h"
 
 #include <cblas.h>
