@@ -55,6 +55,11 @@ $(B)/unit-server: $(call obj,$(wildcard tests/unit/*.c tests/unit/server/*.c)) $
 $(B)/unit-worker: $(call obj,$(wildcard tests/unit/*.c tests/unit/worker/*.c)) $(WORKER_LIB) $(B)/libproto.a
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call pkg,libs,$(LIBS_WORKER) $(LIBS_PROTO)) -lm
 
+# A fleet of workers without compute, for load and torture.
+FLEET_OBJ := $(call obj,$(sort $(wildcard tests/fleet/*.c)))
+$(B)/fleet-sim: $(FLEET_OBJ) $(B)/libproto.a
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call pkg,libs,$(LIBS_PROTO)) -lm
+
 # The schema as a C string, so that the program carries it.
 $(B)/schema.sql.h: schema.sql
 	@mkdir -p $(@D)
@@ -172,4 +177,4 @@ test-arm: ## kernel tests for aarch64 under qemu (deploy/install-deps.sh --arm)
 clean: ## remove build/
 	rm -rf build
 
--include $(PROTO_OBJ:.o=.d) $(SERVER_OBJ:.o=.d) $(WORKER_OBJ:.o=.d)
+-include $(FLEET_OBJ:.o=.d) $(PROTO_OBJ:.o=.d) $(SERVER_OBJ:.o=.d) $(WORKER_OBJ:.o=.d)
