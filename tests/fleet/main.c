@@ -107,8 +107,8 @@ static void mark(struct fleet *f, const char *name)
     for (int i = 0; i < f->o.workers; i++)
         held += f->workers[i].nheld;
     json_t *j = json_pack(
-        "{ss sf so sI sI sI sI sI sI sI sI sI sI sI sI sI sI sI sI sI sI sI sI sI si si si sI}", "mark", name, "seconds",
-        (double)(now - c->since_ns) / 1e9, "late_ms", late, "ok", (json_int_t)c->status[2], "refused",
+        "{ss sf so sI sI sI sI sI sI sI sI sI sI sI sI sI sI sI sI sI sI sI sI sI si si si sI}", "mark", name,
+        "seconds", (double)(now - c->since_ns) / 1e9, "late_ms", late, "ok", (json_int_t)c->status[2], "refused",
         (json_int_t)c->status[4], "errors", (json_int_t)c->status[5], "busy", (json_int_t)c->busy, "lost",
         (json_int_t)c->lost, "stored", (json_int_t)c->answers[FLEET_STORED], "duplicate",
         (json_int_t)c->answers[FLEET_DUPLICATE], "superseded", (json_int_t)c->answers[FLEET_SUPERSEDED], "cancelled",
