@@ -1,0 +1,219 @@
+/* route_ranking: pages of candidates and the pictures made of candidates: ranking, Pareto front, improvements, points.
+ * Every figure comes from the search's scores in memory; this room only translates queries and answers. */
+#include "server/routes.h"
+#include "server/scores_order.h"
+#include "server/scores_view.h"
+#include "server/searches.h"
+#include "server/server.h"
+
+#include "proto/base/hash.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PAGE = 100, PAGE_MAX = 1000, POINTS = 5000, FRONT_MAX = 10000 };
+
+static int no_memory(struct err *err)
+{
+    return err_set(err, ERR_NO_MEMORY, "", "not enough memory for the answer");
+}
+
+/* The search and its scores by the path's id. */
+static int open_scores(struct server *s, struct request *rq, struct search_run **run, struct scores **scores,
+                       struct err *err)
+{
+    int64_t id = request_int(rq, "id", 0);
+    *run = searches_find(s->searches, id);
+    if (!*run)
+        return err_set(err, ERR_NOT_FOUND, "id", "search %lld does not exist", (long long)id);
+    *scores = searches_scores(s, *run, err);
+    return *scores ? 0 : -(int)ERR_INTERNAL;
+}
+
+static uint64_t bound(const struct request *rq, const char *name, uint64_t otherwise, int up)
+{
+    double x = request_number(rq, name, NAN);
+    if (isnan(x))
+        return otherwise;
+    x = up ? ceil(x) : floor(x);
+    return x <= 0 ? 0 : x >= 0x1p63 ? UINT64_MAX : (uint64_t)x;
+}
+
+/* 0: a class nobody has, so nothing passes. */
+static int read_filter(const struct request *rq, const struct scores *scores, struct scores_filter *f)
+{
+    scores_filter_init(f);
+    f->macs_min = bound(rq, "macs_min", 0, 1);
+    f->macs_max = bound(rq, "macs_max", UINT64_MAX, 0);
+    f->params_min = bound(rq, "params_min", 0, 1);
+    f->params_max = bound(rq, "params_max", UINT64_MAX, 0);
+    f->accuracy_min = request_number(rq, "accuracy_min", NAN);
+    f->accuracy_max = request_number(rq, "accuracy_max", NAN);
+    f->loss_min = request_number(rq, "loss_min", NAN);
+    f->loss_max = request_number(rq, "loss_max", NAN);
+    f->prefix = request_text(rq, "q");
+    const char *status = request_text(rq, "status"), *class = request_text(rq, "class");
+    if (status)
+        f->status = strcmp(status, "failed") == 0 ? SCORES_FAILED : SCORES_SCORED;
+    struct hash128 key;
+    if (class && hash_unhex(class, sizeof key, (unsigned char *)&key))
+        return 0;
+    if (class)
+        f->class_id = scores_class_find(scores, key);
+    return !class || f->class_id >= 0;
+}
+
+static int read_cursor(const struct request *rq, struct scores_cursor *out, struct err *err)
+{
+    const char *after = request_text(rq, "after");
+    *out = (struct scores_cursor){.row = (uint32_t)fmin((double)request_int(rq, "offset", 0), UINT32_MAX)};
+    if (after && scores_cursor_parse(after, out))
+        return err_set(err, ERR_BAD_REQUEST, "after", "this is no cursor of a ranking");
+    return 0;
+}
+
+static json_t *candidates(const struct search_run *run, const struct scores *scores, const uint32_t *rows, size_t n,
+                          uint32_t rank) /* of the first; 0: none */
+{
+    json_t *items = json_array();
+    struct scores_row row;
+    for (size_t i = 0; items && i < n; i++) {
+        scores_get(scores, rows[i], &row);
+        if (json_array_append_new(items, searches_candidate(run, &row, rank ? rank + (int64_t)i : 0))) {
+            json_decref(items);
+            return NULL;
+        }
+    }
+    return items;
+}
+
+int route_getRanking(struct server *s, struct request *rq, struct err *err)
+{
+    struct search_run *run;
+    struct scores *scores;
+    struct scores_filter f;
+    struct scores_cursor at;
+    struct scores_page page = {0};
+    uint32_t rows[PAGE_MAX], limit = (uint32_t)request_int(rq, "limit", PAGE);
+    int rc = open_scores(s, rq, &run, &scores, err);
+    if (rc == 0)
+        rc = read_cursor(rq, &at, err);
+    if (rc)
+        return rc;
+    const char *sort = request_text(rq, "sort"), *order = request_text(rq, "order");
+    int by = sort ? scores_column_parse(sort) : SCORES_BY_ACCURACY;
+    if (by < 0)
+        return err_set(err, ERR_BAD_REQUEST, "sort", "\"%s\" is no column of a ranking", sort);
+    int best_first = by == SCORES_BY_ACCURACY || by == SCORES_BY_TOP5;
+    int descending = order ? strcmp(order, "desc") == 0 : best_first;
+    if (read_filter(rq, scores, &f))
+        rc = scores_page(scores, (enum scores_column)by, descending, &f, &at, limit < PAGE_MAX ? limit : PAGE_MAX, rows,
+                         &page, err);
+    if (rc)
+        return rc;
+    char next[SCORES_CURSOR_TEXT];
+    scores_cursor_text(&page.cursor, next);
+    json_t *items = candidates(run, scores, rows, page.n, page.n ? page.cursor.rank - page.n + 1 : 0);
+    json_t *doc = items ? json_pack("{s:o,s:o,s:I}", "items", items, "next",
+                                    page.more ? json_string(next) : json_null(), "total", (json_int_t)page.total)
+                        : NULL;
+    return doc ? request_json(rq, 200, doc) : no_memory(err);
+}
+
+static enum scores_axis cost_axis(const struct request *rq, const char *name)
+{
+    const char *cost = request_text(rq, name);
+    return cost && strcmp(cost, "params") == 0 ? SCORES_X_PARAMS : SCORES_X_MACS;
+}
+
+int route_getPareto(struct server *s, struct request *rq, struct err *err)
+{
+    struct search_run *run;
+    struct scores *scores;
+    const uint32_t *rows;
+    size_t n;
+    int rc = open_scores(s, rq, &run, &scores, err);
+    if (rc == 0)
+        rc = scores_pareto(scores, cost_axis(rq, "cost"), &rows, &n, err);
+    if (rc)
+        return rc;
+    json_t *items = candidates(run, scores, rows, n < FRONT_MAX ? n : FRONT_MAX, 0);
+    json_t *doc = items ? json_pack("{s:o}", "items", items) : NULL;
+    return doc ? request_json(rq, 200, doc) : no_memory(err);
+}
+
+int route_getHistory(struct server *s, struct request *rq, struct err *err)
+{
+    struct search_run *run;
+    struct scores *scores;
+    uint32_t rows[PAGE_MAX];
+    int rc = open_scores(s, rq, &run, &scores, err);
+    if (rc)
+        return rc;
+    size_t n = scores_series(scores, rows, PAGE_MAX);
+    json_t *items = json_array();
+    for (size_t i = 0; i < n && i < PAGE_MAX; i++) {
+        struct scores_row row;
+        scores_get(scores, rows[i], &row);
+        json_array_append_new(items,
+                              json_pack("{s:I,s:I,s:s,s:f}", "n", (json_int_t)row.row + 1, "at",
+                                        (json_int_t)row.scored_at_ms, "code", row.code, "accuracy", row.accuracy));
+    }
+    json_t *doc = json_pack("{s:o}", "items", items);
+    return doc ? request_json(rq, 200, doc) : no_memory(err);
+}
+
+static void add_point(const struct scores *scores, uint32_t at, enum scores_axis x, json_t *code, json_t *xs,
+                      json_t *ys)
+{
+    struct scores_row row;
+    scores_get(scores, at, &row);
+    if (row.status != SCORES_SCORED)
+        return;
+    json_array_append_new(code, json_string(row.code));
+    json_array_append_new(xs, json_integer((json_int_t)(x == SCORES_X_PARAMS ? row.params : row.macs)));
+    json_array_append_new(ys, json_real(row.accuracy));
+}
+
+/* At most `limit` scored rows, evenly spaced over the proposals, the front always among them. */
+int route_getPoints(struct server *s, struct request *rq, struct err *err)
+{
+    struct search_run *run;
+    struct scores *scores;
+    const uint32_t *front;
+    size_t n;
+    enum scores_axis x = cost_axis(rq, "x");
+    int rc = open_scores(s, rq, &run, &scores, err);
+    if (rc == 0)
+        rc = scores_pareto(scores, x, &front, &n, err);
+    if (rc)
+        return rc;
+    uint32_t limit = (uint32_t)request_int(rq, "limit", POINTS), count = scores_count(scores);
+    unsigned char *on_front = calloc(count + 1u, 1);
+    json_t *code = json_array(), *xs = json_array(), *ys = json_array();
+    for (size_t i = 0; on_front && i < n; i++) {
+        on_front[front[i]] = 1;
+        add_point(scores, front[i], x, code, xs, ys);
+    }
+    uint32_t room = limit > n ? limit - (uint32_t)n : 0;
+    double step = room && scores_scored(scores) > room ? (double)scores_scored(scores) / room : 1, due = 0, seen = 0;
+    for (uint32_t row = 0; on_front && room > 0 && row < count; row++) {
+        struct scores_row r;
+        scores_get(scores, row, &r);
+        if (r.status != SCORES_SCORED || seen++ < due)
+            continue;
+        due += step;
+        if (!on_front[row])
+            add_point(scores, row, x, code, xs, ys);
+    }
+    json_t *doc =
+        json_pack("{s:I,s:o,s:o,s:o}", "total", (json_int_t)scores_scored(scores), "code", code, "x", xs, "y", ys);
+    int filled = on_front != NULL;
+    free(on_front);
+    if (!doc || !filled) {
+        json_decref(doc);
+        return no_memory(err);
+    }
+    return request_json(rq, 200, doc);
+}

@@ -1,0 +1,270 @@
+/* route_views: what matters in a search and how far to trust it: density, importance of decisions, isomorphic classes,
+ * known accuracies and the correlation with them, always beside what counting MACs or parameters gives. */
+#include "server/routes.h"
+#include "server/scores_view.h"
+#include "server/searches.h"
+#include "server/server.h"
+
+#include "proto/base/hash.h"
+#include "proto/space.h"
+#include "server/db.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BINS = 128, TOP = 100, CLASS_PAGE = 100, CLASS_CODES = 1000 };
+
+static int no_memory(struct err *err)
+{
+    return err_set(err, ERR_NO_MEMORY, "", "not enough memory for the answer");
+}
+
+static int answer(struct request *rq, json_t *doc, struct err *err)
+{
+    return doc ? request_json(rq, 200, doc) : no_memory(err);
+}
+
+static int open_scores(struct server *s, struct request *rq, struct search_run **run, struct scores **scores,
+                       struct err *err)
+{
+    int64_t id = request_int(rq, "id", 0);
+    *run = searches_find(s->searches, id);
+    if (!*run)
+        return err_set(err, ERR_NOT_FOUND, "id", "search %lld does not exist", (long long)id);
+    *scores = searches_scores(s, *run, err);
+    return *scores ? 0 : -(int)ERR_INTERNAL;
+}
+
+static json_t *number(double x)
+{
+    return isfinite(x) ? json_real(x) : json_null();
+}
+
+static json_t *interval(const struct rankstat_interval *i)
+{
+    return json_pack("{s:o,s:o,s:o}", "value", number(i->value), "lo", number(i->lo), "hi", number(i->hi));
+}
+
+/* ---- density */
+
+int route_getDensity(struct server *s, struct request *rq, struct err *err)
+{
+    struct search_run *run;
+    struct scores *scores;
+    struct scores_density d;
+    const char *tx = request_text(rq, "x"), *ty = request_text(rq, "y");
+    int x = scores_axis_parse(tx ? tx : "macs"), y = scores_axis_parse(ty ? ty : "accuracy");
+    uint32_t bins = (uint32_t)request_int(rq, "bins", BINS);
+    int rc = open_scores(s, rq, &run, &scores, err);
+    if (rc == 0 && (x < 0 || y < 0))
+        rc = err_set(err, ERR_BAD_REQUEST, x < 0 ? "x" : "y", "not a column");
+    if (rc == 0)
+        rc = scores_density(scores, (enum scores_axis)x, (enum scores_axis)y, bins, bins, &d, err);
+    if (rc)
+        return rc;
+    int any = isfinite(d.xlo) && isfinite(d.ylo);
+    json_t *counts = json_array();
+    for (size_t i = 0; i < (size_t)d.nx * d.ny; i++)
+        json_array_append_new(counts, json_integer(d.counts[i]));
+    return answer(rq,
+                  json_pack("{s:[ff],s:[ff],s:[II],s:o}", "x", any ? d.xlo : 0, any ? d.xhi : 0, "y", any ? d.ylo : 0,
+                            any ? d.yhi : 0, "bins", (json_int_t)d.nx, (json_int_t)d.ny, "counts", counts),
+                  err);
+}
+
+/* ---- importance */
+
+static json_t *option_json(const struct space *space, int decision, uint32_t o, const struct scores_option *v)
+{
+    return json_pack("{s:s,s:I,s:o,s:o,s:o,s:o}", "option", space_option(space, decision, (int)o), "n",
+                     (json_int_t)v->n, "mean", number(v->mean.value), "lo", number(v->mean.lo), "hi",
+                     number(v->mean.hi), "top_share", number(v->top_share));
+}
+
+int route_getImportance(struct server *s, struct request *rq, struct err *err)
+{
+    struct search_run *run;
+    struct scores *scores;
+    struct scores_importance *im;
+    int rc = open_scores(s, rq, &run, &scores, err);
+    if (rc == 0)
+        rc = scores_importance(scores, TOP, &im, err);
+    if (rc)
+        return rc;
+    json_t *items = json_array();
+    int n = space_ndecisions(run->space);
+    for (int d = 0; d < n; d++) {
+        json_t *options = json_array();
+        for (uint32_t o = 0; o < im[d].noptions && (int)o < space_noptions(run->space, d); o++)
+            json_array_append_new(options, option_json(run->space, d, o, &im[d].options[o]));
+        json_array_append_new(items, json_pack("{s:s,s:f,s:I,s:o}", "decision", space_decision_name(run->space, d),
+                                               "importance", isfinite(im[d].eta2) ? im[d].eta2 : 0, "n",
+                                               (json_int_t)im[d].n, "options", options));
+    }
+    scores_importance_free(im, n);
+    return answer(rq, json_pack("{s:o}", "items", items), err);
+}
+
+/* ---- classes */
+
+static json_t *class_json(const struct scores *scores, const struct scores_class *c)
+{
+    uint32_t rows[CLASS_CODES];
+    size_t n = scores_class_rows(scores, c->class_id, rows, CLASS_CODES);
+    struct hash128 key = scores_class_key(scores, c->class_id);
+    char hex[2 * sizeof key + 1];
+    json_t *codes = json_array();
+    hash_hex((const unsigned char *)&key, sizeof key, hex);
+    for (size_t i = 0; i < n && i < CLASS_CODES; i++) {
+        struct scores_row row;
+        scores_get(scores, rows[i], &row);
+        json_array_append_new(codes, json_string(row.code));
+    }
+    return json_pack("{s:s,s:I,s:f,s:f,s:f,s:o}", "class", hex, "n", (json_int_t)c->n, "mean", c->mean, "min", c->min,
+                     "max", c->max, "codes", codes);
+}
+
+/* Best mean first; the cursor is how many were shown. */
+int route_getClasses(struct server *s, struct request *rq, struct err *err)
+{
+    struct search_run *run;
+    struct scores *scores;
+    struct scores_class *classes;
+    size_t n;
+    const char *after = request_text(rq, "after");
+    char *end = NULL, next[24];
+    size_t at = after ? strtoul(after, &end, 10) : 0, limit = (size_t)request_int(rq, "limit", CLASS_PAGE);
+    int rc = open_scores(s, rq, &run, &scores, err);
+    if (rc == 0 && after && (*end || end == after))
+        rc = err_set(err, ERR_BAD_REQUEST, "after", "this is no cursor of a list of classes");
+    if (rc == 0)
+        rc = scores_classes(scores, 1, &classes, &n, err);
+    if (rc)
+        return rc;
+    json_t *items = json_array();
+    size_t stop = at < n && limit < n - at ? at + limit : n;
+    for (size_t i = at; i < stop; i++)
+        json_array_append_new(items, class_json(scores, &classes[i]));
+    free(classes);
+    snprintf(next, sizeof next, "%zu", stop);
+    return answer(rq,
+                  json_pack("{s:o,s:o,s:I}", "items", items, "next", stop < n ? json_string(next) : json_null(),
+                            "total", (json_int_t)n),
+                  err);
+}
+
+/* ---- truth */
+
+struct truth {
+    struct server *s;
+    struct scores *scores;
+    int64_t search;
+    json_int_t matched, unknown;
+};
+
+static int put_one(struct truth *t, const char *code, double accuracy, struct err *err)
+{
+    if (!isfinite(accuracy))
+        return err_set(err, ERR_INVALID, code, "an accuracy must be a finite number");
+    int rc = db_exec(t->s->db, err, SQL_TRUTH_INSERT, "isd", t->search, code, accuracy);
+    if (rc < 0)
+        return rc;
+    int known = scores_set_truth(t->scores, code, accuracy);
+    t->matched += known;
+    t->unknown += !known;
+    return 0;
+}
+
+static int put_json(struct truth *t, const json_t *body, struct err *err)
+{
+    const char *code;
+    json_t *value;
+    int rc = 0;
+    json_object_foreach(json_object_get(body, "accuracies"), code, value)
+    {
+        rc = json_is_number(value) ? put_one(t, code, json_number_value(value), err)
+                                   : err_set(err, ERR_INVALID, code, "an accuracy must be a number");
+        if (rc)
+            break;
+    }
+    return rc;
+}
+
+/* Lines "code,accuracy"; a first line whose second field is no number is a heading. The last comma separates. */
+static int put_csv(struct truth *t, const char *text, size_t len, struct err *err)
+{
+    char line[8192 + 64];
+    int rc = 0;
+    for (size_t at = 0, number_of = 1; rc == 0 && at < len; number_of++) {
+        size_t n = strcspn(text + at, "\n");
+        n = n > len - at ? len - at : n;
+        if (n >= sizeof line)
+            return err_set(err, ERR_INVALID, "", "line %zu is too long", number_of);
+        memcpy(line, text + at, n);
+        line[n] = 0;
+        at += n + 1;
+        line[strcspn(line, "\r")] = 0;
+        char *comma = strrchr(line, ','), *end = NULL;
+        double x = comma ? strtod(comma + 1, &end) : 0;
+        if (!*line || (number_of == 1 && comma && end == comma + 1))
+            continue;
+        if (!comma || *end || end == comma + 1)
+            return err_set(err, ERR_INVALID, "", "line %zu is not \"code,accuracy\"", number_of);
+        *comma = 0;
+        rc = put_one(t, line, x, err);
+    }
+    return rc;
+}
+
+int route_putTruth(struct server *s, struct request *rq, struct err *err)
+{
+    struct search_run *run;
+    struct truth t = {.s = s};
+    size_t len = 0;
+    int rc = open_scores(s, rq, &run, &t.scores, err);
+    if (rc)
+        return rc;
+    t.search = run->id;
+    rc = db_exec(s->db, err, SQL_TRUTH_CLEAR, "i", run->id);
+    if (rc < 0)
+        return rc;
+    scores_clear_truth(t.scores);
+    const char *text = request_body(rq) ? NULL : request_raw(rq, &len);
+    rc = text ? put_csv(&t, text, len, err) : put_json(&t, request_body(rq), err);
+    if (rc) {
+        s->reload = 1; /* memory has what the database takes back */
+        return rc;
+    }
+    return answer(rq, json_pack("{s:I,s:I}", "matched", t.matched, "unknown", t.unknown), err);
+}
+
+static json_t *correlations(const struct rankstat *r)
+{
+    return json_pack("{s:o,s:o,s:o}", "tau_b", interval(&r->tau_b), "spearman", interval(&r->spearman), "pearson",
+                     interval(&r->pearson));
+}
+
+static json_t *top_json(const struct rankstat_top *t)
+{
+    return json_pack("{s:I,s:o,s:o,s:o,s:o}", "n", (json_int_t)t->n, "tau_b", interval(&t->corr.tau_b), "overlap",
+                     number(t->overlap), "best_pick", number(t->best_pick), "best", number(t->best));
+}
+
+int route_getCorrelation(struct server *s, struct request *rq, struct err *err)
+{
+    struct search_run *run;
+    struct scores *scores;
+    struct scores_correlation c;
+    int rc = open_scores(s, rq, &run, &scores, err);
+    if (rc == 0)
+        rc = scores_correlation(scores, &c, err);
+    if (rc)
+        return rc;
+    return answer(rq,
+                  json_pack("{s:I,s:o,s:o,s:o,s:{s:o,s:o,s:o}}", "n", (json_int_t)c.n, "score", correlations(&c.score),
+                            "macs", correlations(&c.macs), "params", correlations(&c.params), "top_decile", "score",
+                            top_json(&c.top_score), "macs", top_json(&c.top_macs), "params", top_json(&c.top_params)),
+                  err);
+}
