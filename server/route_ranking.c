@@ -26,7 +26,7 @@ static int open_scores(struct server *s, struct request *rq, struct search_run *
     int64_t id = request_int(rq, "id", 0);
     *run = searches_find(s->searches, id);
     if (!*run)
-        return err_set(err, ERR_NOT_FOUND, "id", "search %lld does not exist", (long long)id);
+        return err_set(err, ERR_NOT_FOUND, "path id", "search %lld does not exist", (long long)id);
     *scores = searches_scores(s, *run, err);
     return *scores ? 0 : -(int)ERR_INTERNAL;
 }
@@ -69,7 +69,7 @@ static int read_cursor(const struct request *rq, struct scores_cursor *out, stru
     const char *after = request_text(rq, "after");
     *out = (struct scores_cursor){.row = (uint32_t)fmin((double)request_int(rq, "offset", 0), UINT32_MAX)};
     if (after && scores_cursor_parse(after, out))
-        return err_set(err, ERR_BAD_REQUEST, "after", "this is no cursor of a ranking");
+        return err_set(err, ERR_INVALID, "query after", "this is no cursor of a ranking");
     return 0;
 }
 
@@ -104,7 +104,7 @@ int route_getRanking(struct server *s, struct request *rq, struct err *err)
     const char *sort = request_text(rq, "sort"), *order = request_text(rq, "order");
     int by = sort ? scores_column_parse(sort) : SCORES_BY_ACCURACY;
     if (by < 0)
-        return err_set(err, ERR_BAD_REQUEST, "sort", "\"%s\" is no column of a ranking", sort);
+        return err_set(err, ERR_INVALID, "query sort", "\"%s\" is no column of a ranking", sort);
     int best_first = by == SCORES_BY_ACCURACY || by == SCORES_BY_TOP5;
     int descending = order ? strcmp(order, "desc") == 0 : best_first;
     if (read_filter(rq, scores, &f))

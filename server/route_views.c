@@ -32,7 +32,7 @@ static int open_scores(struct server *s, struct request *rq, struct search_run *
     int64_t id = request_int(rq, "id", 0);
     *run = searches_find(s->searches, id);
     if (!*run)
-        return err_set(err, ERR_NOT_FOUND, "id", "search %lld does not exist", (long long)id);
+        return err_set(err, ERR_NOT_FOUND, "path id", "search %lld does not exist", (long long)id);
     *scores = searches_scores(s, *run, err);
     return *scores ? 0 : -(int)ERR_INTERNAL;
 }
@@ -59,7 +59,7 @@ int route_getDensity(struct server *s, struct request *rq, struct err *err)
     uint32_t bins = (uint32_t)request_int(rq, "bins", BINS);
     int rc = open_scores(s, rq, &run, &scores, err);
     if (rc == 0 && (x < 0 || y < 0))
-        rc = err_set(err, ERR_BAD_REQUEST, x < 0 ? "x" : "y", "not a column");
+        rc = err_set(err, ERR_INVALID, x < 0 ? "query x" : "query y", "not a column");
     if (rc == 0)
         rc = scores_density(scores, (enum scores_axis)x, (enum scores_axis)y, bins, bins, &d, err);
     if (rc)
@@ -138,7 +138,7 @@ int route_getClasses(struct server *s, struct request *rq, struct err *err)
     size_t at = after ? strtoul(after, &end, 10) : 0, limit = (size_t)request_int(rq, "limit", CLASS_PAGE);
     int rc = open_scores(s, rq, &run, &scores, err);
     if (rc == 0 && after && (*end || end == after))
-        rc = err_set(err, ERR_BAD_REQUEST, "after", "this is no cursor of a list of classes");
+        rc = err_set(err, ERR_INVALID, "query after", "this is no cursor of a list of classes");
     if (rc == 0)
         rc = scores_classes(scores, 1, &classes, &n, err);
     if (rc)
@@ -168,7 +168,7 @@ static int put_one(struct truth *t, const char *code, double accuracy, struct er
 {
     if (!isfinite(accuracy))
         return err_set(err, ERR_INVALID, code, "an accuracy must be a finite number");
-    int rc = db_exec(t->s->db, err, SQL_TRUTH_INSERT, "isd", t->search, code, accuracy);
+    int rc = db_exec(t->s->db, err, SQL_TRUTH_INSERT, "itd", t->search, code, accuracy);
     if (rc < 0)
         return rc;
     int known = scores_set_truth(t->scores, code, accuracy);
