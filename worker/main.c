@@ -3,13 +3,10 @@
 #include "proto/base/log.h"
 #include "proto/base/version.h"
 #include "worker/agent.h"
-#include "worker/config.h"
-#include "worker/wire.h"
-#if __has_include("worker/compute.h")
 #include "worker/compute.h"
+#include "worker/config.h"
 #include "worker/score_cli.h"
-#define HAVE_COMPUTE 1
-#endif
+#include "worker/wire.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,11 +44,7 @@ static int run(int argc, char **argv)
     }
     log_set_level(level);
     unsetenv("SUBRANK_JOIN_TOKEN"); /* the compute process has no business with it */
-#ifdef HAVE_COMPUTE
     rc = agent_run(&c, compute_backend(), "/proc/self/exe");
-#else
-    rc = agent_run(&c, "none", "/proc/self/exe");
-#endif
     config_clear(&c);
     return rc;
 }
@@ -67,12 +60,10 @@ int main(int argc, char **argv)
         help();
         return 0;
     }
-#ifdef HAVE_COMPUTE
     if (strcmp(first, "--compute") == 0)
         return compute_main();
     if (strcmp(first, "score") == 0)
         return score_cli_main(argc - 1, argv + 1);
-#endif
     int skip = strcmp(first, "run") == 0 ? 2 : 1;
     return run(argc - skip, argv + skip);
 }
