@@ -115,7 +115,7 @@ static size_t bytes_needed(const struct group *g, int threads)
 /* How many images are scored at a time: about what the second-level cache holds, where bits do not depend on it. */
 static int choose_batch(struct group *g, struct err *err)
 {
-    enum { CACHE = 1 << 20, LARGEST = 64 };
+    enum { CACHE = 1 << 20, SMALLEST = 8, LARGEST = 64 }; /* fewer than 8 read the weights too often */
     g->score_batch = g->job->score_batch;
     if (!has_batch_bn(&g->score)) {
         struct memory_plan one;
@@ -123,7 +123,7 @@ static int choose_batch(struct group *g, struct err *err)
         if (rc)
             return rc;
         size_t fit = one.region_bytes ? CACHE / one.region_bytes : LARGEST;
-        g->score_batch = fit < 1 ? 1 : fit > LARGEST ? LARGEST : (int)fit;
+        g->score_batch = fit < SMALLEST ? SMALLEST : fit > LARGEST ? LARGEST : (int)fit;
     }
     if (g->job->scoring.n < g->score_batch)
         g->score_batch = (int)g->job->scoring.n;
