@@ -7,6 +7,7 @@
 #include "server/server.h"
 
 #include "proto/base/hash.h"
+#include "proto/space.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -38,6 +39,34 @@ static uint64_t bound(const struct request *rq, const char *name, uint64_t other
         return otherwise;
     x = up ? ceil(x) : floor(x);
     return x <= 0 ? 0 : x >= 0x1p63 ? UINT64_MAX : (uint64_t)x;
+}
+
+enum { INACTIVE = 63 };
+
+/* "3:0.2;5:-" lets options 0 and 2 of decision 3 pass, and decision 5 when it has no effect. */
+static int read_choices(const char *text, int ndecisions, uint64_t *allow, struct err *err)
+{
+    for (int d = 0; d < ndecisions; d++)
+        allow[d] = UINT64_MAX;
+    while (*text) {
+        char *end;
+        unsigned long d = strtoul(text, &end, 10);
+        if (end == text || *end != ':' || d >= (unsigned long)ndecisions)
+            return err_set(err, ERR_INVALID, "query choices", "\"%.40s\" does not begin with a decision and \":\"", text);
+        allow[d] = 0;
+        do {
+            text = end + 1;
+            unsigned long o = *text == '-' ? INACTIVE : strtoul(text, &end, 10);
+            end = *text == '-' ? (char *)text + 1 : end;
+            if (end == text || (o >= INACTIVE && *text != '-'))
+                return err_set(err, ERR_INVALID, "query choices", "\"%.40s\" is no option below %d", text, INACTIVE);
+            allow[d] |= 1ull << o;
+        } while (*end == '.');
+        if (*end && *end != ';')
+            return err_set(err, ERR_INVALID, "query choices", "\"%.40s\" is not understood", end);
+        text = *end ? end + 1 : end;
+    }
+    return 0;
 }
 
 /* 0: a class nobody has, so nothing passes. */
@@ -101,13 +130,19 @@ int route_getRanking(struct server *s, struct request *rq, struct err *err)
         rc = read_cursor(rq, &at, err);
     if (rc)
         return rc;
+    uint64_t allow[SPACE_MAX_DECISIONS];
+    const char *choices = request_text(rq, "choices");
+    if (choices && (rc = read_choices(choices, space_ndecisions(run->space), allow, err)) != 0)
+        return rc;
     const char *sort = request_text(rq, "sort"), *order = request_text(rq, "order");
     int by = sort ? scores_column_parse(sort) : SCORES_BY_ACCURACY;
     if (by < 0)
         return err_set(err, ERR_INVALID, "query sort", "\"%s\" is no column of a ranking", sort);
     int best_first = by == SCORES_BY_ACCURACY || by == SCORES_BY_TOP5;
     int descending = order ? strcmp(order, "desc") == 0 : best_first;
-    if (read_filter(rq, scores, &f))
+    int any = read_filter(rq, scores, &f);
+    f.allow = choices ? allow : NULL;
+    if (any)
         rc = scores_page(scores, (enum scores_column)by, descending, &f, &at, limit < PAGE_MAX ? limit : PAGE_MAX, rows,
                          &page, err);
     if (rc)
@@ -176,7 +211,25 @@ static void add_point(const struct scores *scores, uint32_t at, enum scores_axis
     json_array_append_new(ys, json_real(row.accuracy));
 }
 
-/* At most `limit` scored rows, evenly spaced over the proposals, the front always among them. */
+static int inside(const struct scores *scores, uint32_t row, enum scores_axis x, const struct scores_window *w)
+{
+    double vx = scores_value(scores, x, row), vy = scores_value(scores, SCORES_X_ACCURACY, row);
+    return !(vx < w->xlo) && !(vx > w->xhi) && !(vy < w->ylo) && !(vy > w->yhi);
+}
+
+/* 1 for each scored row inside the window; returns how many. */
+static uint32_t mark_inside(const struct scores *scores, enum scores_axis x, const struct scores_window *w,
+                            unsigned char *in)
+{
+    uint32_t n = 0;
+    for (uint32_t row = 0; row < scores_count(scores); row++) {
+        in[row] = scores_is_scored(scores, row) && inside(scores, row, x, w);
+        n += in[row];
+    }
+    return n;
+}
+
+/* At most `limit` scored rows of the window, evenly spaced over the proposals, those of the front always among them. */
 int route_getPoints(struct server *s, struct request *rq, struct err *err)
 {
     struct search_run *run;
@@ -184,36 +237,34 @@ int route_getPoints(struct server *s, struct request *rq, struct err *err)
     const uint32_t *front;
     size_t n;
     enum scores_axis x = cost_axis(rq, "x");
+    struct scores_window w = {request_number(rq, "x_min", NAN), request_number(rq, "x_max", NAN),
+                              request_number(rq, "y_min", NAN), request_number(rq, "y_max", NAN)};
     int rc = open_scores(s, rq, &run, &scores, err);
     if (rc == 0)
         rc = scores_pareto(scores, x, &front, &n, err);
     if (rc)
         return rc;
-    uint32_t limit = (uint32_t)request_int(rq, "limit", POINTS), count = scores_count(scores);
-    unsigned char *on_front = calloc(count + 1u, 1);
+    uint32_t limit = (uint32_t)request_int(rq, "limit", POINTS), count = scores_count(scores), taken = 0;
+    unsigned char *in = malloc(count + 1u);
+    if (!in)
+        return no_memory(err);
+    uint32_t total = mark_inside(scores, x, &w, in);
     json_t *code = json_array(), *xs = json_array(), *ys = json_array();
-    for (size_t i = 0; on_front && i < n; i++) {
-        on_front[front[i]] = 1;
-        add_point(scores, front[i], x, code, xs, ys);
-    }
-    uint32_t room = limit > n ? limit - (uint32_t)n : 0;
-    double step = room && scores_scored(scores) > room ? (double)scores_scored(scores) / room : 1, due = 0, seen = 0;
-    for (uint32_t row = 0; on_front && room > 0 && row < count; row++) {
-        struct scores_row r;
-        scores_get(scores, row, &r);
-        if (r.status != SCORES_SCORED || seen++ < due)
+    for (size_t i = 0; i < n; i++)
+        if (in[front[i]]) {
+            in[front[i]] = 0;
+            add_point(scores, front[i], x, code, xs, ys);
+            taken++;
+        }
+    uint32_t room = limit > taken ? limit - taken : 0;
+    double step = room && total - taken > room ? (double)(total - taken) / room : 1, due = 0, seen = 0;
+    for (uint32_t row = 0; room > 0 && row < count; row++) {
+        if (!in[row] || seen++ < due)
             continue;
         due += step;
-        if (!on_front[row])
-            add_point(scores, row, x, code, xs, ys);
+        add_point(scores, row, x, code, xs, ys);
     }
-    json_t *doc =
-        json_pack("{s:I,s:o,s:o,s:o}", "total", (json_int_t)scores_scored(scores), "code", code, "x", xs, "y", ys);
-    int filled = on_front != NULL;
-    free(on_front);
-    if (!doc || !filled) {
-        json_decref(doc);
-        return no_memory(err);
-    }
-    return request_json(rq, 200, doc);
+    free(in);
+    json_t *doc = json_pack("{s:I,s:o,s:o,s:o}", "total", (json_int_t)total, "code", code, "x", xs, "y", ys);
+    return doc ? request_json(rq, 200, doc) : no_memory(err);
 }

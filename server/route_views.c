@@ -60,8 +60,10 @@ int route_getDensity(struct server *s, struct request *rq, struct err *err)
     int rc = open_scores(s, rq, &run, &scores, err);
     if (rc == 0 && (x < 0 || y < 0))
         rc = err_set(err, ERR_INVALID, x < 0 ? "query x" : "query y", "not a column");
+    struct scores_window window = {request_number(rq, "x_min", NAN), request_number(rq, "x_max", NAN),
+                                   request_number(rq, "y_min", NAN), request_number(rq, "y_max", NAN)};
     if (rc == 0)
-        rc = scores_density(scores, (enum scores_axis)x, (enum scores_axis)y, bins, bins, &d, err);
+        rc = scores_density(scores, (enum scores_axis)x, (enum scores_axis)y, bins, bins, &window, &d, err);
     if (rc)
         return rc;
     int any = isfinite(d.xlo) && isfinite(d.ylo);
@@ -90,7 +92,7 @@ int route_getImportance(struct server *s, struct request *rq, struct err *err)
     struct scores_importance *im;
     int rc = open_scores(s, rq, &run, &scores, err);
     if (rc == 0)
-        rc = scores_importance(scores, TOP, &im, err);
+        rc = scores_importance(scores, (uint32_t)request_int(rq, "top", TOP), &im, err);
     if (rc)
         return rc;
     json_t *items = json_array();

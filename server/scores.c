@@ -226,6 +226,11 @@ int64_t scores_find(const struct scores *s, const char *code)
     return s->by_code_cap ? (int64_t)s->by_code[code_slot(s, code)] - 1 : -1;
 }
 
+int scores_is_scored(const struct scores *s, uint32_t row)
+{
+    return s->status[row] == SCORES_SCORED;
+}
+
 void scores_get(const struct scores *s, uint32_t row, struct scores_row *out)
 {
     assert(row < s->count);

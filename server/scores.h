@@ -56,6 +56,7 @@ uint32_t scores_scored(const struct scores *s);
 uint32_t scores_failed(const struct scores *s);
 uint64_t scores_version(const struct scores *s);               /* grows with every change */
 int64_t scores_find(const struct scores *s, const char *code); /* row, or -1 */
+int scores_is_scored(const struct scores *s, uint32_t row);
 void scores_get(const struct scores *s, uint32_t row, struct scores_row *out);
 int64_t scores_best(const struct scores *s); /* highest accuracy, then lower loss, then lower row; -1 when none */
 

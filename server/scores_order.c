@@ -2,6 +2,7 @@
  * round for falling order), so sorting is a radix sort and a cursor is a key and a row. */
 #include "server/scores_order.h"
 
+#include "server/scores_genes.h"
 #include "server/scores_table.h"
 
 #include <assert.h>
@@ -299,6 +300,16 @@ void scores_filter_init(struct scores_filter *f)
                                 .class_id = -1};
 }
 
+/* The genes are decoded. */
+static int chosen(const struct scores *s, const uint64_t *allow, uint32_t row)
+{
+    const uint16_t *genes = scores_genes(s, row);
+    for (int d = 0; d < s->ndecisions; d++)
+        if (!(allow[d] >> (genes[d] == SCORES_INACTIVE ? 63 : genes[d] & 63) & 1))
+            return 0;
+    return 1;
+}
+
 static int passes(const struct scores *s, const struct scores_filter *f, uint32_t row)
 {
     if (s->macs[row] < f->macs_min || s->macs[row] > f->macs_max || s->params[row] < f->params_min ||
@@ -307,6 +318,8 @@ static int passes(const struct scores *s, const struct scores_filter *f, uint32_
         return 0;
     if ((f->status >= 0 && s->status[row] != f->status) || (f->class_id >= 0 && s->class_id[row] != f->class_id) ||
         (f->worker && s->worker[row] != f->worker))
+        return 0;
+    if (f->allow && !chosen(s, f->allow, row))
         return 0;
     if (f->prefix && strncmp(scores_code(s, row), f->prefix, strlen(f->prefix)) != 0)
         return 0;
@@ -321,7 +334,7 @@ static int lets_all_pass(const struct scores_filter *f)
 {
     return f->macs_min == 0 && f->macs_max == UINT64_MAX && f->params_min == 0 && f->params_max == UINT64_MAX &&
            f->generation_min == 0 && f->generation_max == UINT32_MAX && f->status < 0 && f->class_id < 0 &&
-           !f->worker && !f->prefix && isnan(f->accuracy_min) && isnan(f->accuracy_max) && isnan(f->loss_min) &&
+           !f->worker && !f->prefix && !f->allow && isnan(f->accuracy_min) && isnan(f->accuracy_max) && isnan(f->loss_min) &&
            isnan(f->loss_max);
 }
 
@@ -438,10 +451,14 @@ int scores_page(struct scores *s, enum scores_column by, int descending, const s
 {
     int begun = after->rank > 0;
     struct ask a = {by, descending != 0, f, {after->key, after->row}, begun, begun ? 0 : after->row, limit};
-    *out = (struct scores_page){.total = count_passing(s, f), .cursor = *after};
+    *out = (struct scores_page){.cursor = *after};
+    int rc = f->allow ? scores_decode(s, err) : 0;
+    if (rc)
+        return rc;
+    out->total = count_passing(s, f);
     if (limit == 0 || out->total <= a.skip || (a.begun && after->row >= s->count))
         return 0;
-    int rc = out->total < s->count / 8 ? scan(s, &a, rows, &out->n, err) : walk(s, &a, rows, &out->n, err);
+    rc = out->total < s->count / 8 ? scan(s, &a, rows, &out->n, err) : walk(s, &a, rows, &out->n, err);
     if (rc || out->n == 0)
         return rc;
     struct entry last = entry_of(s, by, a.descending, rows[out->n - 1]);

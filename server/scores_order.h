@@ -33,6 +33,7 @@ struct scores_filter { /* scores_filter_init lets everything pass */
     int64_t class_id;   /* -1: any */
     int64_t worker;     /* 0: any */
     const char *prefix; /* how the code begins; NULL: any */
+    const uint64_t *allow; /* [ndecisions], bit o: option o passes, bit 63: inactive does; NULL: any */
 };
 void scores_filter_init(struct scores_filter *f);
 

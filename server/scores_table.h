@@ -64,6 +64,7 @@ struct scores {
         uint64_t version;
         struct scores_density d;
         enum scores_axis x, y;
+        struct scores_window window;
         uint32_t *counts;
     } density;
 };

@@ -1,6 +1,7 @@
 /* scores_view: see scores_view.h. */
 #include "server/scores_view.h"
 
+#include "server/scores_genes.h"
 #include "server/scores_table.h"
 
 #include <assert.h>
@@ -22,7 +23,7 @@ int scores_axis_parse(const char *name)
     return -1;
 }
 
-static double value(const struct scores *s, enum scores_axis axis, uint32_t row) /* of a scored row */
+double scores_value(const struct scores *s, enum scores_axis axis, uint32_t row)
 {
     switch (axis) {
     case SCORES_X_ACCURACY:
@@ -69,7 +70,7 @@ static int find_front(const struct scores *s, enum scores_axis cost, uint32_t *r
 {
     size_t m = scored_rows(s, rows);
     for (size_t i = 0; i < m; i++) {
-        x[i] = value(s, cost, rows[i]);
+        x[i] = scores_value(s, cost, rows[i]);
         x[m + i] = scores_accuracy(s, rows[i]);
     }
     int rc = rankstat_pareto(x, x + m, m, front, n, err);
@@ -107,7 +108,7 @@ static void range_of(const struct scores *s, enum scores_axis axis, double *lo, 
 {
     *lo = *hi = NAN;
     for (uint32_t row = 0; row < s->count; row++) {
-        double v = s->status[row] == SCORES_SCORED ? value(s, axis, row) : NAN;
+        double v = s->status[row] == SCORES_SCORED ? scores_value(s, axis, row) : NAN;
         if (!isfinite(v))
             continue;
         *lo = isnan(*lo) || v < *lo ? v : *lo;
@@ -121,12 +122,33 @@ static uint32_t bin_of(double v, double lo, double hi, uint32_t bins)
     return at >= bins ? bins - 1 : (uint32_t)at;
 }
 
+/* The given ends stay, the others come from the rows. */
+static void narrow(double given_lo, double given_hi, double *lo, double *hi)
+{
+    *lo = isnan(given_lo) ? *lo : given_lo;
+    *hi = isnan(given_hi) ? *hi : given_hi;
+}
+
+static void count_bins(const struct scores *s, enum scores_axis x, enum scores_axis y, const struct scores_density *d,
+                       uint32_t *counts)
+{
+    for (uint32_t row = 0; row < s->count; row++) {
+        if (s->status[row] != SCORES_SCORED)
+            continue;
+        double vx = scores_value(s, x, row), vy = scores_value(s, y, row);
+        if (vx >= d->xlo && vx <= d->xhi && vy >= d->ylo && vy <= d->yhi)
+            counts[(size_t)bin_of(vy, d->ylo, d->yhi, d->ny) * d->nx + bin_of(vx, d->xlo, d->xhi, d->nx)]++;
+    }
+}
+
 int scores_density(struct scores *s, enum scores_axis x, enum scores_axis y, uint32_t nx, uint32_t ny,
-                   struct scores_density *out, struct err *err)
+                   const struct scores_window *window, struct scores_density *out, struct err *err)
 {
     assert(nx >= 1 && nx <= SCORES_BINS && ny >= 1 && ny <= SCORES_BINS);
     struct scores_density *d = &s->density.d;
-    if (s->density.version != s->version || s->density.x != x || s->density.y != y || d->nx != nx || d->ny != ny) {
+    struct scores_window w = window ? *window : (struct scores_window){NAN, NAN, NAN, NAN};
+    if (s->density.version != s->version || s->density.x != x || s->density.y != y || d->nx != nx || d->ny != ny ||
+        memcmp(&s->density.window, &w, sizeof w) != 0) {
         uint32_t *counts = calloc((size_t)nx * ny, sizeof *counts);
         if (!counts)
             return no_memory(err);
@@ -135,16 +157,13 @@ int scores_density(struct scores *s, enum scores_axis x, enum scores_axis y, uin
         s->density.version = s->version;
         s->density.x = x;
         s->density.y = y;
+        s->density.window = w;
         *d = (struct scores_density){.nx = nx, .ny = ny, .counts = counts};
         range_of(s, x, &d->xlo, &d->xhi);
         range_of(s, y, &d->ylo, &d->yhi);
-        for (uint32_t row = 0; row < s->count; row++) {
-            if (s->status[row] != SCORES_SCORED)
-                continue;
-            double vx = value(s, x, row), vy = value(s, y, row);
-            if (isfinite(vx) && isfinite(vy))
-                counts[(size_t)bin_of(vy, d->ylo, d->yhi, ny) * nx + bin_of(vx, d->xlo, d->xhi, nx)]++;
-        }
+        narrow(w.xlo, w.xhi, &d->xlo, &d->xhi);
+        narrow(w.ylo, w.yhi, &d->ylo, &d->yhi);
+        count_bins(s, x, y, d, counts);
     }
     *out = *d;
     return 0;
@@ -157,7 +176,7 @@ void scores_histogram(const struct scores *s, enum scores_axis x, uint32_t bins,
     memset(counts, 0, bins * sizeof *counts);
     range_of(s, x, lo, hi);
     for (uint32_t row = 0; row < s->count; row++) {
-        double v = s->status[row] == SCORES_SCORED ? value(s, x, row) : NAN;
+        double v = s->status[row] == SCORES_SCORED ? scores_value(s, x, row) : NAN;
         if (isfinite(v))
             counts[bin_of(v, *lo, *hi, bins)]++;
     }
@@ -179,26 +198,9 @@ size_t scores_series(const struct scores *s, uint32_t *rows, size_t room)
 
 /* ---- importance */
 
-/* Decodes the codes that came since the last time. */
-static int decode(struct scores *s, struct err *err)
-{
-    size_t width = (size_t)s->ndecisions;
-    if (s->genes_cap < s->count || !s->genes) {
-        uint16_t *grown = realloc(s->genes, ((size_t)s->count * width + 1) * sizeof *grown);
-        if (!grown)
-            return no_memory(err);
-        s->genes = grown;
-        s->genes_cap = s->count;
-    }
-    for (; s->decoded < s->count; s->decoded++)
-        if (s->decode(s->decode_ctx, scores_code(s, s->decoded), s->genes + s->decoded * width))
-            return err_set(err, ERR_CORRUPT, scores_code(s, s->decoded), "a stored code does not belong to its space");
-    return 0;
-}
-
 static uint16_t gene(const struct scores *s, uint32_t row, int decision)
 {
-    return s->genes[(size_t)row * (size_t)s->ndecisions + (size_t)decision];
+    return scores_genes(s, row)[decision];
 }
 
 struct sums {
@@ -248,7 +250,7 @@ static int explain(const struct scores *s, int decision, const uint32_t *rows, u
 
 int scores_importance(struct scores *s, uint32_t top, struct scores_importance **out, struct err *err)
 {
-    int rc = decode(s, err);
+    int rc = scores_decode(s, err);
     if (rc)
         return rc;
     struct scores_importance *im = calloc((size_t)s->ndecisions + 1, sizeof *im);

@@ -27,8 +27,13 @@ struct scores_density {
     const uint32_t *counts;    /* [ny][nx], y from ylo upwards; valid until the next call */
 };
 enum { SCORES_BINS = 512 };
+struct scores_window { /* NaN: the end of the scored rows */
+    double xlo, xhi, ylo, yhi;
+};
+/* window NULL: all. Rows outside it are not counted. */
 int scores_density(struct scores *s, enum scores_axis x, enum scores_axis y, uint32_t nx, uint32_t ny,
-                   struct scores_density *out, struct err *err);
+                   const struct scores_window *window, struct scores_density *out, struct err *err);
+double scores_value(const struct scores *s, enum scores_axis x, uint32_t row); /* of a scored row */
 /* counts[bins] over [*lo, *hi], the range of the scored rows. */
 void scores_histogram(const struct scores *s, enum scores_axis x, uint32_t bins, double *lo, double *hi,
                       uint32_t *counts);

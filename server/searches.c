@@ -64,13 +64,9 @@ static int decode(void *ctx, const char *code, uint16_t *genes)
     const struct search_run *r = ctx;
     int choice[SPACE_MAX_DECISIONS], n = space_ndecisions(r->space);
     unsigned char active[SPACE_MAX_DECISIONS];
-    struct arena a;
-    struct plan plan;
-    arena_init(&a, 0);
     int rc = space_code_parse(r->space, code, choice, NULL);
     if (rc >= 0)
-        rc = plan_build(&a, r->space, choice, r->shape, active, &plan, NULL);
-    arena_clear(&a);
+        space_active(r->space, choice, active);
     for (int i = 0; i < n && rc >= 0; i++)
         genes[i] = active[i] ? (uint16_t)choice[i] : SCORES_INACTIVE;
     return rc < 0 ? -1 : 0;

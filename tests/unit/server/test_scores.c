@@ -263,7 +263,7 @@ TEST(scores_views_brute_force)
         }
         CHECK_INT(n, want);
         struct scores_density d;
-        CHECK_INT(scores_density(s, SCORES_X_MACS, SCORES_X_ACCURACY, 16, 8, &d, NULL), 0);
+        CHECK_INT(scores_density(s, SCORES_X_MACS, SCORES_X_ACCURACY, 16, 8, NULL, &d, NULL), 0);
         size_t sum = 0;
         for (int i = 0; i < 16 * 8; i++)
             sum += d.counts[i];
@@ -428,7 +428,7 @@ TEST(scores_million)
     CHECK_INT(scores_pareto(s, SCORES_X_MACS, &front, &n, NULL), 0);
     double cached = ms_since(&t);
     struct scores_density d;
-    CHECK_INT(scores_density(s, SCORES_X_MACS, SCORES_X_ACCURACY, 256, 256, &d, NULL), 0);
+    CHECK_INT(scores_density(s, SCORES_X_MACS, SCORES_X_ACCURACY, 256, 256, NULL, &d, NULL), 0);
     double density = ms_since(&t);
     struct scores_importance *im;
     CHECK_INT(scores_importance(s, 1000, &im, NULL), 0);

@@ -283,7 +283,59 @@ export interface Points {
   y: number[];
 }
 export interface Importance {
-  items: ({ decision?: string; importance?: number; options?: any[] })[];
+  items: DecisionImportance[];
+}
+export interface DecisionImportance {
+  decision: string;
+  /** Share of the variance */
+  importance: number;
+  /** Candidates in which it is active */
+  n: number;
+  options: OptionEffect[];
+}
+export interface OptionEffect {
+  option: string;
+  n: number;
+  mean: number | null;
+  lo: number | null;
+  hi: number | null;
+  top_share: number | null;
+}
+export interface Choices {
+  total: number;
+  code: string[];
+  accuracy: number[];
+  macs: number[];
+  params: number[];
+  /** Option of each decision, -1: it has no effect */
+  choices: number[][];
+}
+export interface Generations {
+  items: Generation[];
+}
+export interface Generation {
+  generation: number;
+  n: number;
+  worst: number | null;
+  q1: number | null;
+  median: number | null;
+  q3: number | null;
+  best: number | null;
+  mean: number | null;
+}
+export interface Neighbours {
+  items: ({ decision: string; from: string | null; to: string | null; candidate: Candidate })[];
+  total: number;
+}
+export interface LogList {
+  items: LogEntry[];
+  next: string | null;
+}
+export interface LogEntry {
+  id: number;
+  at: number;
+  kind: string;
+  data: { [name: string]: any };
 }
 export interface Classes {
   items: Class[];
@@ -362,6 +414,20 @@ export interface WorkerJob {
   search: number;
   done?: number;
   of?: number;
+}
+export interface JobList {
+  items: JobDone[];
+  next: string | null;
+}
+export interface JobDone {
+  id: number;
+  search: number;
+  kind: string;
+  state: string;
+  candidates: number;
+  created: number;
+  done: number | null;
+  wall_ms: number | null;
 }
 export interface WorkerList {
   items: Worker[];
@@ -494,14 +560,18 @@ export const operations = {
   pauseSearch: { method: "POST", path: "/api/v1/searches/{id}/pause", roles: ["submit"], query: [], summary: "No new leases; running jobs finish" },
   resumeSearch: { method: "POST", path: "/api/v1/searches/{id}/resume", roles: ["submit"], query: [], summary: "Go on after a pause" },
   cancelSearch: { method: "POST", path: "/api/v1/searches/{id}/cancel", roles: ["submit"], query: [], summary: "Stop for good; results so far stay" },
-  getRanking: { method: "GET", path: "/api/v1/searches/{id}/ranking", roles: ["read"], query: ["sort", "order", "limit", "after", "offset", "macs_min", "macs_max", "params_min", "params_max", "accuracy_min", "accuracy_max", "loss_min", "loss_max", "q", "class", "status"], summary: "Any sort, filter, keyset pages" },
+  getRanking: { method: "GET", path: "/api/v1/searches/{id}/ranking", roles: ["read"], query: ["sort", "order", "limit", "after", "offset", "macs_min", "macs_max", "params_min", "params_max", "accuracy_min", "accuracy_max", "loss_min", "loss_max", "q", "class", "choices", "status"], summary: "Any sort, filter, keyset pages" },
   getCandidate: { method: "GET", path: "/api/v1/searches/{id}/candidates/{code}", roles: ["read"], query: [], summary: "One candidate with how it was scored" },
   getCandidateWeights: { method: "GET", path: "/api/v1/searches/{id}/candidates/{code}/weights.safetensors", roles: ["read"], query: [], summary: "Weights sliced to the architecture, with recalibrated statistics; 202 while a worker makes them" },
   getPareto: { method: "GET", path: "/api/v1/searches/{id}/pareto", roles: ["read"], query: ["cost"], summary: "Accuracy against a cost" },
-  getDensity: { method: "GET", path: "/api/v1/searches/{id}/density", roles: ["read"], query: ["x", "y", "bins"], summary: "Candidates counted in bins of two columns" },
+  getDensity: { method: "GET", path: "/api/v1/searches/{id}/density", roles: ["read"], query: ["x", "y", "bins", "x_min", "x_max", "y_min", "y_max"], summary: "Candidates counted in bins of two columns" },
   getHistory: { method: "GET", path: "/api/v1/searches/{id}/history", roles: ["read"], query: [], summary: "Each improvement of the best, oldest first" },
-  getPoints: { method: "GET", path: "/api/v1/searches/{id}/points", roles: ["read"], query: ["x", "limit"], summary: "Accuracy against a cost as columns; when there are more than limit, an evenly spaced selection with the whole front" },
-  getImportance: { method: "GET", path: "/api/v1/searches/{id}/importance", roles: ["read"], query: [], summary: "How much of the variance each decision explains" },
+  getPoints: { method: "GET", path: "/api/v1/searches/{id}/points", roles: ["read"], query: ["x", "limit", "x_min", "x_max", "y_min", "y_max"], summary: "Accuracy against a cost as columns, inside a window; when there are more than limit, an evenly spaced selection with the front" },
+  getImportance: { method: "GET", path: "/api/v1/searches/{id}/importance", roles: ["read"], query: ["top"], summary: "How much of the variance each decision explains" },
+  getChoices: { method: "GET", path: "/api/v1/searches/{id}/choices", roles: ["read"], query: ["limit"], summary: "Candidates with the option of every decision, as columns; more than limit: evenly spaced over the ranking" },
+  getGenerations: { method: "GET", path: "/api/v1/searches/{id}/generations", roles: ["read"], query: [], summary: "Accuracy in each generation" },
+  listLog: { method: "GET", path: "/api/v1/searches/{id}/log", roles: ["read"], query: ["limit", "after"], summary: "Recent events of a search, newest first" },
+  getNeighbours: { method: "GET", path: "/api/v1/searches/{id}/candidates/{code}/neighbours", roles: ["read"], query: [], summary: "Scored candidates that differ in one decision, best first, at most 200" },
   getClasses: { method: "GET", path: "/api/v1/searches/{id}/classes", roles: ["read"], query: ["limit", "after"], summary: "Isomorphic candidates grouped with their spread" },
   putTruth: { method: "PUT", path: "/api/v1/searches/{id}/truth", roles: ["submit"], query: [], summary: "Known accuracies, as JSON or as text/csv lines code,accuracy" },
   getCorrelation: { method: "GET", path: "/api/v1/searches/{id}/correlation", roles: ["read"], query: [], summary: "tau-b, rho and r of scores, MACs and parameters with the truth" },
@@ -511,6 +581,7 @@ export const operations = {
   joinWorker: { method: "POST", path: "/api/v1/workers", roles: ["join"], query: [], summary: "A new worker gets its own key" },
   leaveWorker: { method: "DELETE", path: "/api/v1/workers/me", roles: ["worker"], query: [], summary: "Leaves: its leases go back, its key ends" },
   getWorker: { method: "GET", path: "/api/v1/workers/{id}", roles: ["read"], query: [], summary: "One worker" },
+  listWorkerJobs: { method: "GET", path: "/api/v1/workers/{id}/jobs", roles: ["read"], query: ["limit", "after"], summary: "Jobs whose results came from this worker, newest first" },
   revokeWorker: { method: "POST", path: "/api/v1/workers/{id}/revoke", roles: ["admin"], query: [], summary: "Its key ends now; its leases go back" },
   createLeases: { method: "POST", path: "/api/v1/leases", roles: ["worker"], query: [], summary: "Ask for jobs; an empty list comes with a delay" },
   returnLease: { method: "DELETE", path: "/api/v1/leases/{lease}", roles: ["worker"], query: [], summary: "Give a job back unfinished" },
@@ -564,6 +635,10 @@ export interface Bodies {
   getHistory: { request: void; answer: History };
   getPoints: { request: void; answer: Points };
   getImportance: { request: void; answer: Importance };
+  getChoices: { request: void; answer: Choices };
+  getGenerations: { request: void; answer: Generations };
+  listLog: { request: void; answer: LogList };
+  getNeighbours: { request: void; answer: Neighbours };
   getClasses: { request: void; answer: Classes };
   putTruth: { request: Truth; answer: TruthAnswer };
   getCorrelation: { request: void; answer: Correlation };
@@ -573,6 +648,7 @@ export interface Bodies {
   joinWorker: { request: WorkerJoin; answer: WorkerJoined };
   leaveWorker: { request: void; answer: void };
   getWorker: { request: void; answer: Worker };
+  listWorkerJobs: { request: void; answer: JobList };
   revokeWorker: { request: void; answer: Worker };
   createLeases: { request: LeaseRequest; answer: LeaseAnswer };
   returnLease: { request: void; answer: void };

@@ -1,0 +1,31 @@
+/* scores_genes: which option each decision of a candidate has, and what is asked about that: the neighbours of a
+ * candidate by one change, the generations of an evolution, an even selection of the ranking. */
+#ifndef SERVER_SCORES_GENES_H
+#define SERVER_SCORES_GENES_H
+
+#include "server/scores.h"
+
+/* Decodes the codes that came since the last time; the others here do it themselves. */
+int scores_decode(struct scores *s, struct err *err);
+/* [ndecisions] of a decoded row, SCORES_INACTIVE for a decision without effect. */
+const uint16_t *scores_genes(const struct scores *s, uint32_t row);
+
+struct scores_neighbour {
+    uint32_t row;
+    int decision; /* the one that differs */
+};
+/* Scored rows that differ from `row` in exactly one active decision, best accuracy first; returns how many there are
+ * (at most `room` are filled in), or <0. */
+int64_t scores_neighbours(struct scores *s, uint32_t row, struct scores_neighbour *out, size_t room, struct err *err);
+
+struct scores_generation {
+    uint32_t n; /* scored rows */
+    double worst, q1, median, q3, best, mean;
+};
+/* *out[generation], free(); *n: highest generation + 1. */
+int scores_generations(const struct scores *s, struct scores_generation **out, size_t *n, struct err *err);
+
+/* At most `room` scored rows, evenly spaced over the ranking by accuracy, best first; returns how many, or <0. */
+int64_t scores_spread(struct scores *s, uint32_t *rows, uint32_t room, struct err *err);
+
+#endif
