@@ -3,6 +3,7 @@
 #include "proto/plan_builder.h"
 
 #include "proto/shape.h"
+#include "proto/space_class.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -597,7 +598,7 @@ static int run(struct plan_builder *b, struct shape input, struct plan *out)
                        t.shape.c, t.shape.h, t.shape.w);
     out->output = t.node;
     out->key = b->keys[t.node];
-    out->class_key = b->classes[t.node];
+    out->class_key = b->s->dag ? space_class_key(b->s, b->choice, input) : b->classes[t.node];
     return sweep(b, out);
 }
 

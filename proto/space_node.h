@@ -148,6 +148,10 @@ struct cost_term {
     int64_t v[TERM_KINDS];
 };
 
+struct space_dag { /* space_class.h: edges first, first + 1, ... between `nodes` nodes */
+    int first, nodes, zero, identity;
+};
+
 struct space {
     struct arena arena;
     const char *name;
@@ -169,6 +173,7 @@ struct space {
     const char *tensors[SPACE_MAX_TENSORS];
     int nblocks;
     const char *blocks[SPACE_MAX_BLOCKS];
+    const struct space_dag *dag; /* NULL: classes are those of plans */
     struct space_facts facts;
     struct bucket *buckets; /* [ndecisions] in the order of drawing: space_count.c */
     char *count;            /* number of architectures, decimal */

@@ -3,6 +3,7 @@
 #include "proto/space_parser.h"
 
 #include "proto/base/json.h"
+#include "proto/space_class.h"
 #include "proto/space_code.h"
 
 #include <math.h>
@@ -387,7 +388,7 @@ static const char *element_name(struct space_parser *p, const struct decision_ar
     return arena_strdup(&p->s->arena, text);
 }
 
-static int check_members(struct space_parser *p, const json_t *doc, const char *const *names)
+int parser_members(struct space_parser *p, const json_t *doc, const char *const *names)
 {
     const char *name;
     json_t *v;
@@ -443,7 +444,7 @@ static int read_array(struct space_parser *p, const char *name, const json_t *do
     int total = 1;
     if (!json_is_object(doc) && !json_is_array(doc))
         return parser_fail(p, "a list of options or {\"of\": [...], \"count\": n} is needed");
-    if (check_members(p, json_is_object(doc) ? doc : NULL, members))
+    if (parser_members(p, json_is_object(doc) ? doc : NULL, members))
         return -1;
     if (json_is_object(doc) && (!json_object_get(doc, "of")) == (!json_object_get(doc, "subset")))
         return parser_fail(p, "either \"of\" or \"subset\" is needed");
@@ -547,7 +548,7 @@ static int read_module(struct space_parser *p, struct module *m, const json_t *d
     static const char *const members[] = {"args", "inputs", "body", "about", NULL};
     if (!json_is_object(doc))
         return parser_fail(p, "{\"args\": [...], \"body\": [...]} is needed");
-    if (check_members(p, doc, members))
+    if (parser_members(p, doc, members))
         return -1;
     p->nslots = p->most_slots = 0;
     if (read_module_args(p, m, doc) || read_module_inputs(p, m, doc))
@@ -658,10 +659,10 @@ static int read_object_section(struct space_parser *p, const json_t *doc, const 
 static int read_head(struct space_parser *p, const json_t *doc)
 {
     static const char *const members[] = {"space", "name",     "about",   "input",   "constants", "decisions",
-                                          "code",  "defaults", "modules", "network", NULL};
+                                          "code",  "classes",  "defaults", "modules", "network", NULL};
     if (!json_is_object(doc))
         return parser_fail(p, "a space document is an object");
-    if (check_members(p, doc, members))
+    if (parser_members(p, doc, members))
         return -1;
     const json_t *version = json_object_get(doc, "space"), *name = json_object_get(doc, "name");
     if (!json_is_integer(version) || json_integer_value(version) != SPACE_VERSION) {
@@ -714,7 +715,8 @@ static int read_document(struct space_parser *p, const json_t *doc)
         read_object_section(p, doc, "defaults", check_defaults) || read_object_section(p, doc, "modules", NULL) ||
         read_modules(p) || read_network(p, json_object_get(doc, "network")))
         return -1;
-    return space_code_read(p, json_object_get(doc, "code"));
+    int rc = space_code_read(p, json_object_get(doc, "code"));
+    return rc ? rc : space_class_read(p, json_object_get(doc, "classes"));
 }
 
 int space_parse_json(const json_t *doc, struct space **out, struct err *err)

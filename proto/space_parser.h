@@ -24,6 +24,9 @@ int parser_fail(struct space_parser *p, const char *fmt, ...) __attribute__((for
 int parser_no_memory(struct space_parser *p);
 const char *parser_where(struct space_parser *p); /* a copy that lives as long as the space; NULL without memory */
 
+/* ERR_INVALID when doc has a member that is not one of names. */
+int parser_members(struct space_parser *p, const json_t *doc, const char *const *names);
+
 struct expr *parser_expr(struct space_parser *p, const json_t *v);
 struct tmpl *parser_tmpl(struct space_parser *p, const json_t *v);
 

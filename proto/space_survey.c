@@ -634,7 +634,7 @@ static int eval_selected(struct survey *sv, const void *ctx, void *out)
     if (!c->mask && (v->v < 0 || v->v >= c->n))
         return err_set(sv->err, ERR_INVALID, c->where, "%lld is not between 0 and %lld", (long long)v->v,
                        (long long)c->n - 1);
-    *(unsigned char *)out = c->mask ? (unsigned char)(v->v >> c->i & 1) : v->v == c->i;
+    *(unsigned char *)out = (unsigned char)(c->mask ? v->v >> c->i & 1 : v->v == c->i);
     return 0;
 }
 

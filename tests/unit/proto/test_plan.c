@@ -91,6 +91,26 @@ TEST(plan_macro_classes)
     space_free(s);
 }
 
+/* 5^6 cells; NAS-Bench-201's paper (section 2.1) counts 6,466 after its rule of isomorphism. */
+TEST(plan_nats_tss_classes)
+{
+    struct space *s = spaces_open("nats-bench-tss");
+    static struct hash128 classes[15625];
+    struct arena a;
+    struct err err;
+    int choice[6];
+    arena_init(&a, 0);
+    for (int i = 0; i < 15625; i++) {
+        struct plan p;
+        CHECK(space_nth(s, (uint64_t)i, choice, &err) == 0);
+        CHECK(plan_build(&a, s, choice, space_input(s), NULL, &p, &err) == 0);
+        classes[i] = p.class_key;
+        arena_clear(&a);
+    }
+    CHECK_INT(distinct(classes, 15625), 6466);
+    space_free(s);
+}
+
 TEST(plan_macro_table)
 {
     FILE *f = spaces_shared("data/tables/nas_bench_macro/nas_bench_macro_c10.csv");
