@@ -229,10 +229,12 @@ int api_check(int type, const json_t *doc, struct err *err)
 
 static int check_param_number(const struct type *t, const char *text, struct err *err)
 {
-    char *end;
+    /* As in JSON: no sign but a minus, no blanks, no hexadecimal, no words. */
+    const char *digits = t->kind == TYPE_INTEGER ? "-0123456789" : "-+.eE0123456789";
+    char *end = NULL;
     errno = 0;
     double v = t->kind == TYPE_INTEGER ? (double)strtoll(text, &end, 10) : strtod(text, &end);
-    if (end == text || *end || errno == ERANGE || strchr(" \t\r\n\v\f", *text))
+    if (end == text || *end || errno == ERANGE || *text == '+' || text[strspn(text, digits)])
         return err_set(err, ERR_INVALID, "", t->kind == TYPE_INTEGER ? "must be an integer" : "must be a number");
     return check_number(t, v, err);
 }

@@ -171,12 +171,23 @@ static int put_one(struct truth *t, const char *code, double accuracy, struct er
     if (!isfinite(accuracy))
         return err_set(err, ERR_INVALID, code, "an accuracy must be a finite number");
     int rc = db_exec(t->s->db, err, SQL_TRUTH_INSERT, "itd", t->search, code, accuracy);
-    if (rc < 0)
-        return rc;
-    int known = scores_set_truth(t->scores, code, accuracy);
-    t->matched += known;
-    t->unknown += !known;
-    return 0;
+    return rc == 0 ? err_set(err, ERR_INVALID, code, "the code is there twice") : rc < 0 ? rc : 0;
+}
+
+/* Memory follows the table once all of it was taken, so that a refused list changes nothing. */
+static int adopt_truth(struct truth *t, struct err *err)
+{
+    scores_clear_truth(t->scores);
+    sqlite3_stmt *st = db_query(t->s->db, SQL_TRUTH_ALL, "i", t->search);
+    int rc;
+    while ((rc = db_step(st, err)) > 0) {
+        int known = scores_set_truth(t->scores, db_text(st, 0), sqlite3_column_double(st, 1));
+        t->matched += known;
+        t->unknown += !known;
+    }
+    db_done(st);
+    t->s->reload |= rc < 0;
+    return rc;
 }
 
 static int put_json(struct truth *t, const json_t *body, struct err *err)
@@ -200,10 +211,12 @@ static int put_csv(struct truth *t, const char *text, size_t len, struct err *er
     char line[8192 + 64];
     int rc = 0;
     for (size_t at = 0, number_of = 1; rc == 0 && at < len; number_of++) {
-        size_t n = strcspn(text + at, "\n");
-        n = n > len - at ? len - at : n;
+        const char *stop = memchr(text + at, '\n', len - at); /* the text ends without a zero */
+        size_t n = stop ? (size_t)(stop - text) - at : len - at;
+        if (memchr(text + at, 0, n))
+            return err_set(err, ERR_INVALID, "body", "line %zu holds a zero byte", number_of);
         if (n >= sizeof line)
-            return err_set(err, ERR_INVALID, "", "line %zu is too long", number_of);
+            return err_set(err, ERR_INVALID, "body", "line %zu is too long", number_of);
         memcpy(line, text + at, n);
         line[n] = 0;
         at += n + 1;
@@ -213,7 +226,7 @@ static int put_csv(struct truth *t, const char *text, size_t len, struct err *er
         if (!*line || (number_of == 1 && comma && end == comma + 1))
             continue;
         if (!comma || *end || end == comma + 1)
-            return err_set(err, ERR_INVALID, "", "line %zu is not \"code,accuracy\"", number_of);
+            return err_set(err, ERR_INVALID, "body", "line %zu is not \"code,accuracy\"", number_of);
         *comma = 0;
         rc = put_one(t, line, x, err);
     }
@@ -229,16 +242,14 @@ int route_putTruth(struct server *s, struct request *rq, struct err *err)
     if (rc)
         return rc;
     t.search = run->id;
-    rc = db_exec(s->db, err, SQL_TRUTH_CLEAR, "i", run->id);
-    if (rc < 0)
-        return rc;
-    scores_clear_truth(t.scores);
     const char *text = request_body(rq) ? NULL : request_raw(rq, &len);
-    rc = text ? put_csv(&t, text, len, err) : put_json(&t, request_body(rq), err);
-    if (rc) {
-        s->reload = 1; /* memory has what the database takes back */
+    if (!text && !request_body(rq))
+        return err_set(err, ERR_INVALID, "body", "is empty");
+    rc = db_exec(s->db, err, SQL_TRUTH_CLEAR, "i", run->id);
+    if (rc >= 0)
+        rc = text ? put_csv(&t, text, len, err) : put_json(&t, request_body(rq), err);
+    if (rc < 0 || (rc = adopt_truth(&t, err)) < 0)
         return rc;
-    }
     return answer(rq, json_pack("{s:I,s:I}", "matched", t.matched, "unknown", t.unknown), err);
 }
 

@@ -9,6 +9,7 @@
 #include "server/events.h"
 #include "server/http.h"
 #include "server/sched.h"
+#include "server/search_fit.h"
 #include "server/search_space.h"
 #include "server/server.h"
 #include "server/store_search.h"
@@ -76,7 +77,7 @@ static int open_space(struct server *s, struct search_run *r, struct err *err)
 {
     if (r->space)
         return 0;
-    int rc = store_search_shape(s->db, r->dataset_id, &r->shape, err);
+    int rc = store_search_shape(s->db, r, &r->shape, &r->labels, err);
     if (rc < 0 || (rc = store_search_space(s->db, r->space_id, &r->space, err)) < 0)
         return rc;
     return search_space_open(r->space, r->shape, &r->genes, err);
@@ -89,7 +90,7 @@ static int open_asker(struct server *s, struct search_run *r, struct err *err)
     if (rc < 0 || (rc = store_search_limits(r->constraints, &limits, err)) < 0)
         return rc;
     rc = search_open(r->strategy, &limits, (uint64_t)r->seed, &r->genes, &r->asker, err);
-    if (rc < 0)
+    if (rc < 0 && strncmp(err->where, "/constraints", 12) != 0)
         err_prefix(err, "/strategy");
     return rc;
 }
@@ -403,7 +404,8 @@ int searches_create(struct server *s, const json_t *body, const char *owner, str
     int rc = store_search_insert(s->db, body, owner, &r, err);
     if (rc < 0)
         return rc;
-    if ((rc = open_asker(s, r, err)) >= 0) {
+    if ((rc = open_space(s, r, err)) >= 0 && (rc = search_fit(r->space, r->shape, r->labels, err)) >= 0 &&
+        (rc = open_asker(s, r, err)) >= 0) {
         json_decref(r->strategy);
         r->strategy = search_document(r->asker); /* with every default, so that later defaults do not change it */
         rc = store_search_strategy(s->db, r, err);

@@ -26,7 +26,8 @@ struct search_run {
     json_t *strategy, *constraints, *policy, *evaluation, *tags, *error;
     int64_t images; /* evaluation.images */
     json_t *input;  /* the job document without candidates; NULL until needed */
-    struct shape shape;
+    struct shape shape; /* of an image, after the data set's transform */
+    int64_t labels;     /* in the split that is scored */
     struct space *space;
     struct search_space genes;
     struct strategy *asker; /* NULL once it ended */

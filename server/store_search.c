@@ -4,6 +4,7 @@
 #include "proto/base/clock.h"
 #include "proto/policy.h"
 #include "proto/space.h"
+#include "server/search_fit.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -276,12 +277,13 @@ int store_search_delete(struct db *db, int64_t id, struct err *err)
 
 /* ---- what a search stands on */
 
-int store_search_shape(struct db *db, int64_t dataset, struct shape *out, struct err *err)
+int store_search_shape(struct db *db, const struct search_run *r, struct shape *out, int64_t *labels, struct err *err)
 {
     json_t *described;
-    int rc = row_json(db, SQL_DATASET_GET, dataset, 2, "/dataset", &described, err);
+    int rc = row_json(db, SQL_DATASET_GET, r->dataset_id, 2, "/dataset", &described, err);
     if (rc < 0)
         return rc;
+    *labels = search_fit_labels(described, json_string_value(json_object_get(r->evaluation, "split")));
     const json_t *image = json_object_get(described, "image");
     *out = (struct shape){(int32_t)json_integer_value(json_array_get(image, 0)),
                           (int32_t)json_integer_value(json_array_get(image, 1)),

@@ -15,7 +15,8 @@ int store_search_state(struct db *db, int64_t id, const char *state, const json_
 int store_search_delete(struct db *db, int64_t id, struct err *err);
 
 int store_search_limits(const json_t *constraints, struct search_limits *out, struct err *err);
-int store_search_shape(struct db *db, int64_t dataset, struct shape *out, struct err *err); /* of an image */
+/* The shape of an image and the number of labels in the split that is scored. */
+int store_search_shape(struct db *db, const struct search_run *r, struct shape *out, int64_t *labels, struct err *err);
 int store_search_space(struct db *db, int64_t space, struct space **out, struct err *err);
 int store_search_blobs(struct db *db, int64_t checkpoint, int64_t dataset, unsigned char (*out)[HASH256_SIZE],
                        size_t room, size_t *n, struct err *err);
