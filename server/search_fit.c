@@ -24,8 +24,9 @@ int search_fit(const struct space *space, struct shape image, int64_t labels, st
 {
     struct shape own = space_input(space);
     if (image.c != own.c) /* height and width may differ: most networks take any */
-        return err_set(err, ERR_INVALID, "/dataset", "its pictures of %d x %d x %d have %d channels, the space takes %d",
-                       image.c, image.h, image.w, image.c, own.c);
+        return err_set(err, ERR_INVALID, "/dataset",
+                       "its pictures of %d x %d x %d have %d channels, the space takes %d", image.c, image.h, image.w,
+                       image.c, own.c);
     int *choice = calloc((size_t)space_ndecisions(space) + 1, sizeof *choice);
     struct arena a;
     struct plan p;
@@ -50,7 +51,8 @@ int search_fit(const struct space *space, struct shape image, int64_t labels, st
 
 int64_t search_fit_labels(const json_t *described, const char *split)
 {
-    const json_t *counts = json_object_get(json_object_get(json_object_get(described, "splits"), split), "class_counts");
+    const json_t *row = json_object_get(json_object_get(described, "splits"), split);
+    const json_t *counts = json_object_get(row, "class_counts");
     int64_t n = (int64_t)json_array_size(counts);
     while (n > 0 && json_integer_value(json_array_get(counts, (size_t)n - 1)) == 0)
         n--;

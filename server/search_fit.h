@@ -10,8 +10,8 @@
 #include <jansson.h>
 #include <stdint.h>
 
-/* image: of the data set after its transform; labels: the largest label of the split that is scored, plus one. The first
- * architecture stands for all: they share input and outputs. ERR_INVALID at "/dataset". */
+/* image: of the data set after its transform; labels: the largest label of the split that is scored, plus one. The
+ * first architecture stands for all: they share input and outputs. ERR_INVALID at "/dataset". */
 int search_fit(const struct space *space, struct shape image, int64_t labels, struct err *err);
 
 /* The number of labels of a split, from a data set's stored description. */
