@@ -183,7 +183,8 @@ void config_help(FILE *out)
 {
     fprintf(out, "subrankd: ranks the sub-networks of a weight-sharing supernet; keeps searches, hands out jobs, shows "
                  "the ranking.\n\n"
-                 "usage: subrankd [--config FILE] [--option value ...]\n\n"
+                 "usage: subrankd [--config FILE] [--option value ...]\n"
+                 "       subrankd space FILE [--help]   checks a space document and shows it\n\n"
                  "Settings come from the file (name = value lines), then the environment (SUBRANK_NAME), then the "
                  "command line.\n\n");
     for (int i = 0; i < SETTINGS; i++) {

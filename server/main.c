@@ -1,5 +1,6 @@
 /* subrankd: reads its settings, runs the loop, says why it stopped. */
 #include "proto/base/log.h"
+#include "proto/space_cli.h"
 #include "server/config.h"
 #include "server/loop.h"
 
@@ -11,6 +12,8 @@ int main(int argc, char **argv)
     struct config config;
     struct err err = {0};
     enum log_level level;
+    if (argc > 1 && strcmp(argv[1], "space") == 0)
+        return space_cli(argc - 1, argv + 1);
     int rc = config_read(argc, argv, &config, &err);
     if (rc > 0)
         return 0;
