@@ -28,7 +28,7 @@ SERVER_LIB := $(filter-out $(B)/server/main.o,$(SERVER_OBJ))
 WORKER_LIB := $(filter-out $(B)/worker/main.o,$(WORKER_OBJ))
 UNIT := $(foreach p,proto server worker,$(if $(wildcard tests/unit/$(p)/test_*.c),$(B)/unit-$(p)))
 
-.PHONY: all server worker check unit clean help deps lint gen test e2e webui check-webui test-web screenshots demo test-slurm install
+.PHONY: torture torture-short bench-fleet all server worker check unit clean help deps lint gen test e2e webui check-webui test-web screenshots demo test-slurm install
 all: server worker
 
 help: ## this list
@@ -59,6 +59,12 @@ $(B)/unit-worker: $(call obj,$(wildcard tests/unit/*.c tests/unit/worker/*.c)) $
 FLEET_OBJ := $(call obj,$(sort $(wildcard tests/fleet/*.c)))
 $(B)/fleet-sim: $(FLEET_OBJ) $(B)/libproto.a
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call pkg,libs,$(LIBS_PROTO)) -lm
+
+# Libraries that torture tests load into the released programs.
+$(B)/lib%.so: tests/torture/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -D_GNU_SOURCE $(OPT) $(WARN) -Wno-pedantic -fPIC -shared -o $@ $< -ldl -pthread
+TORTURE := $(B)/fleet-sim $(patsubst tests/torture/%.c,$(B)/lib%.so,$(wildcard tests/torture/*.c))
 
 # The schema as a C string, so that the program carries it.
 $(B)/schema.sql.h: schema.sql
@@ -107,6 +113,15 @@ gen: ## proto/api.def and the web client's types from proto/openapi.yaml
 e2e: all ## system tests: real processes over HTTP; K='expression' picks some
 	/usr/bin/python3 -m pytest -q -rs tests/e2e $(if $(K),-k '$(K)')
 
+torture: all $(TORTURE) ## kill, cut the power, starve and confuse the coordinator, in full (an hour); K='expression' picks some
+	SUBRANK_TORTURE=full /usr/bin/python3 -m pytest -q -rs -s tests/torture $(if $(K),-k '$(K)')
+
+torture-short: all $(TORTURE) ## the same in minutes, as `make test` runs it
+	/usr/bin/python3 -m pytest -q -rs tests/torture $(if $(K),-k '$(K)')
+
+bench-fleet: all $(B)/fleet-sim ## the coordinator under load, beside its bars; build/bench/fleet.json; N='name...' picks some
+	/usr/bin/python3 tests/bench/bench_fleet.py $(N)
+
 test: ## install, build, run all tests
 	@deploy/install-deps.sh --test
 	$(MAKE) -j$$(nproc) all
@@ -115,6 +130,7 @@ test: ## install, build, run all tests
 	$(MAKE) -j$$(nproc) SAN=address,undefined unit
 	$(MAKE) -j$$(nproc) SAN=address,undefined fuzz-replay
 	$(MAKE) e2e
+	$(MAKE) torture-short
 	$(MAKE) check-webui test-web
 
 # The dashboard is plain files that the coordinator serves; the coordinator builds and runs without them.

@@ -228,6 +228,17 @@ int auth_check(struct auth *a, const char *header, const struct sockaddr *from, 
     return bad(b, now_ms, err);
 }
 
+/* A new file's name is safe only once its directory is. */
+static int sync_dir(const char *dir)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int ok = fd >= 0 && fsync(fd) == 0, saved = errno;
+    if (fd >= 0)
+        close(fd);
+    errno = saved;
+    return ok;
+}
+
 static int write_secret(const char *dir, const char *file, const char *secret, struct err *err)
 {
     char path[4096];
@@ -238,6 +249,8 @@ static int write_secret(const char *dir, const char *file, const char *secret, s
     int ok = fchmod(fd, 0600) == 0 && dprintf(fd, "%s\n", secret) > 0 && fsync(fd) == 0;
     int saved = errno;
     close(fd);
+    if (ok && !(ok = sync_dir(dir)))
+        saved = errno;
     if (!ok)
         return err_errno(err, saved, path, "cannot write the token");
     log_info("token_written", "file=\"%s\"", path);

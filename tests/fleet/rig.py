@@ -156,20 +156,23 @@ def correct(lease, code, images):
     return zlib.crc32(code.encode(), zlib.crc32(lease.encode())) % (images + 1)
 
 
-def read_ledger(path):
-    """job -> {status: {lease: times}} and how many candidates each acknowledgement was for."""
+def read_ledger(path, until=None):
+    """job -> {status: {lease: times}} and how many candidates each acknowledgement was for; `until` in nanoseconds of
+    CLOCK_BOOTTIME leaves out what was acknowledged later."""
     jobs = {}
     for line in pathlib.Path(path).read_text().splitlines():
-        job, lease, status, n = line.split()
+        job, lease, status, n, at = line.split()
+        if until is not None and int(at) > until:
+            break
         entry = jobs.setdefault(int(job), {"n": int(n)})
         leases = entry.setdefault(status, {})
         leases[lease] = leases.get(lease, 0) + 1
     return jobs
 
 
-def check(database, ledger, deep=True):
+def check(database, ledger, deep=True, until=None):
     """Compares the database with the ledger; returns {"acknowledged": n, "lost": n, "twice": n, "problems": [...]}."""
-    db = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
+    db = sqlite3.connect(database)
     db.create_function("correct", 3, correct, deterministic=True)
     problems = []
     if deep:
@@ -182,7 +185,7 @@ def check(database, ledger, deep=True):
     jobs = {i: (state, lease) for i, state, lease in db.execute("SELECT id, state, lease FROM job")}
     scored = dict(db.execute("SELECT job, count(*) FROM candidate WHERE state = 'scored' GROUP BY job"))
     lost = twice = 0
-    told = read_ledger(ledger)
+    told = read_ledger(ledger, until)
     for job, entry in told.items():
         mine = set(entry.get("stored", {})) | set(entry.get("duplicate", {}))
         others = set(entry.get("superseded", {}))

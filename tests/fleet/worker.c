@@ -224,7 +224,8 @@ static void on_leases(struct fleet_worker *w, const json_t *j, int64_t due)
 static void ledger(struct fleet *f, const struct fleet_held *h, const char *status)
 {
     if (f->ledger)
-        fprintf(f->ledger, "%lld %s %s %zu\n", (long long)h->job, h->lease, status, json_array_size(h->codes));
+        fprintf(f->ledger, "%lld %s %s %zu %lld\n", (long long)h->job, h->lease, status, json_array_size(h->codes),
+                (long long)clock_mono_ns());
 }
 
 static void on_result(struct fleet_worker *w, struct fleet_held *h, const json_t *j)
