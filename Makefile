@@ -70,7 +70,12 @@ TORTURE := $(B)/fleet-sim $(patsubst tests/torture/%.c,$(B)/lib%.so,$(wildcard t
 $(B)/schema.sql.h: schema.sql
 	@mkdir -p $(@D)
 	{ echo 'static const char schema_sql[] ='; sed -e 's/--.*$$//' -e 's/[[:space:]]*$$//' -e '/^$$/d' -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/.*/"&\\n"/' $<; echo ';'; } > $@
-$(B)/server/db.o: $(B)/schema.sql.h
+# The same for the steps from older versions: rows of {version, name, text}.
+MIGRATIONS := $(sort $(wildcard deploy/migrate/[0-9][0-9][0-9][0-9]_*.sql))
+$(B)/migrate.inc: $(MIGRATIONS)
+	@mkdir -p $(@D)
+	{ for f in $^; do n=$${f##*/}; echo "{1$${n%%_*} - 10000, \"$$n\","; sed -e 's/--.*$$//' -e 's/[[:space:]]*$$//' -e '/^$$/d' -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/.*/"&\\n"/' $$f; echo '},'; done; } > $@
+$(B)/server/migrate.o: $(B)/schema.sql.h $(B)/migrate.inc
 
 # Kernels for one instruction set live in files named for it; everything else is baseline code.
 $(B)/%_avx2.o: CFLAGS += -mavx2 -mfma

@@ -1,6 +1,7 @@
 -- The whole current schema of the coordinator's database. Hashes are lower-case hex text, times Unix milliseconds,
--- documents JSON text. The program refuses a file whose user_version is newer than its own.
-PRAGMA user_version = 1;
+-- documents JSON text. A change comes with deploy/migrate/NNNN_what.sql, NNNN the new user_version. The program refuses a
+-- file whose user_version is newer than its own.
+PRAGMA user_version = 2;
 
 -- Who may call: people's and programs' tokens, join tokens, and one key for each worker. Only hashes are kept.
 CREATE TABLE token (
@@ -91,6 +92,11 @@ CREATE TABLE search (
 CREATE INDEX search_space ON search (space);
 CREATE INDEX search_checkpoint ON search (checkpoint);
 CREATE INDEX search_dataset ON search (dataset);
+
+-- Searches whose deletion was asked for: hidden at once, their rows go piece by piece.
+CREATE TABLE doomed (
+    search INTEGER PRIMARY KEY REFERENCES search (id) ON DELETE CASCADE
+) STRICT;
 
 -- A proposal of a search, in proposal order, and its one accepted score. Equal plans (key) are one candidate.
 CREATE TABLE candidate (

@@ -3,7 +3,7 @@
 #include "server/db.h"
 
 #include "proto/base/log.h"
-#include "schema.sql.h"
+#include "server/migrate.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -11,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-enum { SCHEMA_VERSION = 1 };
 
 struct db {
     sqlite3 *handle;
@@ -68,53 +66,6 @@ static int run(struct db *db, const char *sql, struct err *err)
     return sqlite3_exec(db->handle, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : db_fail(db->handle, err);
 }
 
-static int pragma_int(struct db *db, const char *sql, int64_t *out, struct err *err)
-{
-    sqlite3_stmt *st = NULL;
-    if (sqlite3_prepare_v2(db->handle, sql, -1, &st, NULL) != SQLITE_OK)
-        return db_fail(db->handle, err);
-    int rc = sqlite3_step(st);
-    if (rc == SQLITE_ROW)
-        *out = sqlite3_column_int64(st, 0);
-    sqlite3_finalize(st);
-    return rc == SQLITE_ROW ? 0 : db_fail(db->handle, err);
-}
-
-static int check_sound(struct db *db, struct err *err)
-{
-    sqlite3_stmt *st = NULL;
-    char verdict[200] = "";
-    if (sqlite3_prepare_v2(db->handle, "PRAGMA quick_check(1)", -1, &st, NULL) == SQLITE_OK &&
-        sqlite3_step(st) == SQLITE_ROW)
-        snprintf(verdict, sizeof verdict, "%s", (const char *)sqlite3_column_text(st, 0));
-    else
-        snprintf(verdict, sizeof verdict, "%s", sqlite3_errmsg(db->handle));
-    sqlite3_finalize(st);
-    if (strcmp(verdict, "ok") == 0)
-        return 0;
-    return err_set(err, ERR_CORRUPT, db->path,
-                   "the database is damaged (%s): copy it away with its -wal file, then put a backup in its place",
-                   verdict);
-}
-
-static int migrate(struct db *db, struct err *err)
-{
-    int64_t version = 0;
-    int rc = pragma_int(db, "PRAGMA user_version", &version, err);
-    if (rc < 0)
-        return rc;
-    if (version == SCHEMA_VERSION)
-        return check_sound(db, err);
-    if (version != 0)
-        return err_set(err, ERR_UNSUPPORTED, db->path,
-                       "the database has schema version %lld, this program knows %d: %s", (long long)version,
-                       SCHEMA_VERSION, "use the newer program, a downgrade is not possible");
-    if ((rc = run(db, "BEGIN IMMEDIATE", err)) < 0)
-        return rc;
-    rc = run(db, schema_sql, err);
-    return rc < 0 ? rc : run(db, "COMMIT", err);
-}
-
 static int prepare(struct db *db, enum sql which, struct err *err)
 {
     if (sqlite3_prepare_v3(db->handle, rows[which].text, -1, SQLITE_PREPARE_PERSISTENT, &db->statements[which], NULL) ==
@@ -165,7 +116,7 @@ static int open_writer(struct db *db, struct err *err)
 {
     db->writer = 1;
     int rc = run(db, "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 2000; PRAGMA cache_size = -65536", err);
-    if (rc < 0 || (rc = migrate(db, err)) < 0)
+    if (rc < 0 || (rc = migrate_run(db->handle, db->path, err)) < 0)
         return rc;
     for (int i = 0; i < SQL_COUNT; i++)
         if ((rc = prepare(db, (enum sql)i, err)) < 0)
@@ -203,6 +154,11 @@ int db_open_reader(const char *path, struct db **out, struct err *err)
     }
     *out = db;
     return 0;
+}
+
+int db_open_file(const char *path, struct db **out, struct err *err)
+{
+    return open_handle(path, SQLITE_OPEN_READONLY, out, err);
 }
 
 void db_close(struct db *db)

@@ -24,6 +24,7 @@ struct db;
 
 int db_open(const char *path, struct db **out, struct err *err);        /* the writer; makes the file when absent */
 int db_open_reader(const char *path, struct db **out, struct err *err); /* for one worker thread at a time */
+int db_open_file(const char *path, struct db **out, struct err *err);   /* read only, a file that nobody writes */
 void db_close(struct db *db);
 const char *db_path(const struct db *db);
 
