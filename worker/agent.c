@@ -7,11 +7,11 @@
 #include "worker/notify.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 enum {
@@ -29,7 +29,7 @@ struct agent {
     struct spool spool;
     struct deliver deliver;
     struct hands hands;
-    int signalfd;
+    int signals; /* reads the numbers of signals that came */
     struct backoff beat, lease;
     int64_t beat_ms, lease_ms, idle_ms, stop_ms;
     int beating, leasing, stopping, left;
@@ -196,12 +196,12 @@ static void stop(struct agent *a, const char *why)
 
 static void take_signals(struct agent *a)
 {
-    struct signalfd_siginfo s;
-    while (read(a->signalfd, &s, sizeof s) == sizeof s) {
+    unsigned char number;
+    while (read(a->signals, &number, 1) == 1) {
         if (a->stopping)
             a->stop_ms = 0; /* asked twice: at once */
         else
-            stop(a, s.ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT");
+            stop(a, number == SIGTERM ? "SIGTERM" : number == SIGHUP ? "SIGHUP" : "SIGINT");
     }
 }
 
@@ -266,7 +266,7 @@ static int next_wait(struct agent *a, int64_t now)
 
 static void turn(struct agent *a)
 {
-    struct pollfd fds[3] = {{a->signalfd, POLLIN, 0}};
+    struct pollfd fds[3] = {{a->signals, POLLIN, 0}};
     struct err err;
     size_t n = 1 + child_poll(&a->hands.child, fds + 1);
     if (client_poll(a->client, fds, n, next_wait(a, clock_mono_ms()), &err)) {
@@ -285,23 +285,59 @@ static void turn(struct agent *a)
     notify_send("WATCHDOG=1");
 }
 
+static volatile sig_atomic_t signal_pipe = -1;
+
+static void on_signal(int number)
+{
+    int saved = errno;
+    unsigned char byte = (unsigned char)number;
+    ssize_t ignored = write(signal_pipe, &byte, 1);
+    (void)ignored;
+    errno = saved;
+}
+
+/* Handlers and not a blocked mask: OpenBLAS starts its threads before main, with every signal open, and one of them
+ * would take the signal and end the process. */
+static int watch_signals(struct agent *a, struct err *err)
+{
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+    struct sigaction act = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    int ends[2];
+    if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) != 0)
+        return err_errno(err, errno, "signals", "cannot watch signals");
+    a->signals = ends[0];
+    signal_pipe = ends[1];
+    sigemptyset(&act.sa_mask);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        sigaction(numbers[i], &act, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error like a full disk */
+    return 0;
+}
+
+static void forget_signals(struct agent *a)
+{
+    if (a->signals < 0)
+        return;
+    int end = signal_pipe;
+    signal(SIGTERM, SIG_DFL);
+    signal(SIGINT, SIG_DFL);
+    signal(SIGHUP, SIG_DFL);
+    signal_pipe = -1;
+    close(end);
+    close(a->signals);
+}
+
 static int open_all(struct agent *a, const char *backend, struct err *err)
 {
     const struct config *c = a->config;
     char path[4096];
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    signal(SIGPIPE, SIG_IGN);
-    signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error like a full disk */
-    if ((a->signalfd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC)) < 0)
-        return err_errno(err, errno, "signals", "cannot watch signals");
+    int rc = watch_signals(a, err);
+    if (rc)
+        return rc;
     if (!(a->client = client_new(c->server, c->tls_ca, err)))
         return -(int)err->code;
-    int rc = session_open(&a->session, c, backend, a->client, err);
+    rc = session_open(&a->session, c, backend, a->client, err);
     if (!rc && snprintf(path, sizeof path, "%s/spool", c->state_dir) >= (int)sizeof path)
         rc = err_set(err, ERR_INVALID, "state-dir", "the path is too long");
     if (!rc)
@@ -319,13 +355,12 @@ static void close_all(struct agent *a)
     spool_close(&a->spool);
     cache_close(&a->cache);
     session_close(&a->session);
-    if (a->signalfd >= 0)
-        close(a->signalfd);
+    forget_signals(a);
 }
 
 int agent_run(const struct config *c, const char *backend, const char *program)
 {
-    struct agent a = {.config = c, .signalfd = -1, .beat = {500, 30000, 0}, .lease = {1000, 300000, 0}};
+    struct agent a = {.config = c, .signals = -1, .beat = {500, 30000, 0}, .lease = {1000, 300000, 0}};
     struct err err;
     char text[600];
     a.session.dirfd = a.session.lockfd = a.spool.dirfd = a.cache.dirfd = -1;

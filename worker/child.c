@@ -26,6 +26,8 @@ static void become(const char *program, int in, int out, pid_t parent)
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+    signal(SIGTERM, SIG_DFL); /* the agent's handler must not run here */
+    signal(SIGHUP, SIG_DFL);
     signal(SIGINT, SIG_IGN); /* Ctrl-C reaches the whole group; the agent decides when computing ends */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
