@@ -184,7 +184,8 @@ void config_help(FILE *out)
     fprintf(out, "subrankd: ranks the sub-networks of a weight-sharing supernet; keeps searches, hands out jobs, shows "
                  "the ranking.\n\n"
                  "usage: subrankd [--config FILE] [--option value ...]\n"
-                 "       subrankd space FILE [--help]   checks a space document and shows it\n\n"
+                 "       subrankd space FILE [--help]   checks a space document and shows it\n"
+                 "       subrankd backup FILE | restore FILE | restore --verify FILE   (see subrankd backup --help)\n\n"
                  "Settings come from the file (name = value lines), then the environment (SUBRANK_NAME), then the "
                  "command line.\n\n");
     for (int i = 0; i < SETTINGS; i++) {

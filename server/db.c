@@ -89,6 +89,12 @@ static int harden(struct db *db, struct err *err)
                err);
 }
 
+static int is_damaged(const struct db *db)
+{
+    int code = db->handle ? sqlite3_errcode(db->handle) & 0xff : SQLITE_OK;
+    return code == SQLITE_NOTADB || code == SQLITE_CORRUPT;
+}
+
 static int open_handle(const char *path, int flags, struct db **out, struct err *err)
 {
     struct db *db = calloc(1, sizeof *db);
@@ -104,6 +110,8 @@ static int open_handle(const char *path, int flags, struct db **out, struct err 
         sqlite3_busy_timeout(db->handle, 5000);
         rc = harden(db, err);
     }
+    if (rc < 0 && is_damaged(db))
+        rc = migrate_check(db->handle, path, "quick_check", err);
     if (rc < 0) {
         db_close(db);
         return rc;
@@ -114,8 +122,11 @@ static int open_handle(const char *path, int flags, struct db **out, struct err 
 
 static int open_writer(struct db *db, struct err *err)
 {
+    int64_t version;
     db->writer = 1;
-    int rc = run(db, "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 2000; PRAGMA cache_size = -65536", err);
+    int rc = migrate_readable(db->handle, db->path, &version, err); /* before anything is changed */
+    if (rc >= 0)
+        rc = run(db, "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 2000; PRAGMA cache_size = -65536", err);
     if (rc < 0 || (rc = migrate_run(db->handle, db->path, err)) < 0)
         return rc;
     for (int i = 0; i < SQL_COUNT; i++)

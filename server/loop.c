@@ -10,6 +10,7 @@
 #include "server/http.h"
 #include "server/lease_run.h"
 #include "server/metrics.h"
+#include "server/route_backup.h"
 #include "server/sched.h"
 #include "server/searches.h"
 #include "server/server.h"
@@ -187,6 +188,7 @@ static void close_rooms(struct loop *l)
 {
     struct server *s = &l->server;
     http_close(s->http);
+    route_backup_stop(s);
     events_free(s->events);
     unload(s);
     auth_free(s->auth);

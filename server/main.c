@@ -1,6 +1,7 @@
 /* subrankd: reads its settings, runs the loop, says why it stopped. */
 #include "proto/base/log.h"
 #include "proto/space_cli.h"
+#include "server/command.h"
 #include "server/config.h"
 #include "server/loop.h"
 
@@ -14,10 +15,8 @@ int main(int argc, char **argv)
     enum log_level level;
     if (argc > 1 && strcmp(argv[1], "space") == 0)
         return space_cli(argc - 1, argv + 1);
-    int rc = config_read(argc, argv, &config, &err);
-    if (rc > 0)
-        return 0;
-    if (rc == 0) {
+    int rc = command_run(argc, argv, &err);
+    if (rc == 0 && (rc = config_read(argc, argv, &config, &err)) == 0) {
         if (log_level_parse(config.log_level, &level) < 0)
             rc = err_set(&err, ERR_INVALID, "--log-level", "must be error, warn, info or debug");
         else

@@ -9,6 +9,7 @@
 #include <uv.h>
 
 struct auth;
+struct backup_run;
 struct db;
 struct events;
 struct fleet;
@@ -28,6 +29,7 @@ struct server {
     struct fleet *fleet;       /* workers as they are now */
     struct searches *searches; /* searches that can run or be looked at */
     struct sched *sched;       /* who gets what */
+    struct backup_run *backup; /* the last one since the start, or NULL */
     int64_t started_ms;        /* monotonic */
     int64_t lag_ms;            /* how late the last sweep was: overload stretches delays */
     int64_t swept_ms;

@@ -21,6 +21,16 @@ export interface Health {
   loop_lag_ms?: number;
   uptime_s?: number;
 }
+export interface Backup {
+  state: "running" | "done" | "failed";
+  file: string;
+  pages: number;
+  pages_done: number;
+  started: number;
+  finished: number | null;
+  bytes: number;
+  error?: { [name: string]: any };
+}
 export interface Version {
   name: string;
   version: string;
@@ -536,6 +546,8 @@ export const operations = {
   getSession: { method: "GET", path: "/api/v1/session", roles: ["read", "worker", "join"], query: [], summary: "Whose token this is" },
   streamEvents: { method: "GET", path: "/api/v1/events", roles: ["read"], query: ["search"], summary: "Server-sent events. `id:` is the event sequence, sent again from Last-Event-ID; `event:` is search, score, worker, job, space, checkpoint, dataset or reset (events were dropped: read the state again). `data:` is JSON: search {\"search\",\"state\"}; score {\"search\",\"scored\",\"code\",\"accuracy\",\"macs\",\"params\"}, the newest score, at most four a second for each search; worker {\"worker\",\"state\"}; job {\"job\",\"search\",\"state\",\"worker\"}. A comment line comes at least every 15 s." },
   listAudit: { method: "GET", path: "/api/v1/audit", roles: ["admin"], query: ["limit", "after"], summary: "Who changed what and when, newest first" },
+  getBackup: { method: "GET", path: "/api/v1/backup", roles: ["admin"], query: [], summary: "The last backup since the start, done or under way" },
+  createBackup: { method: "POST", path: "/api/v1/backup", roles: ["admin"], query: [], summary: "Begin a backup into the coordinator's backup directory; work goes on meanwhile" },
   getBlob: { method: "GET", path: "/api/v1/blobs/{sha256}", roles: ["submit", "worker"], query: [], summary: "Download; one Range is honoured, ETag is the hash" },
   headBlob: { method: "HEAD", path: "/api/v1/blobs/{sha256}", roles: ["submit", "worker"], query: [], summary: "Is it here? 404 carries Upload-Length, the bytes stored so far" },
   putBlob: { method: "PUT", path: "/api/v1/blobs/{sha256}", roles: ["submit"], query: [], summary: "Upload. Without Content-Range the body is the whole blob; with `Content-Range: bytes A-B/TOTAL` it continues at A, which must be the stored length. What arrived before a cut stays, so a client continues after HEAD." },
@@ -603,6 +615,8 @@ export interface Bodies {
   getSession: { request: void; answer: Session };
   streamEvents: { request: void; answer: Raw };
   listAudit: { request: void; answer: AuditList };
+  getBackup: { request: void; answer: Backup };
+  createBackup: { request: void; answer: Backup };
   getBlob: { request: void; answer: Raw };
   headBlob: { request: void; answer: void };
   putBlob: { request: void; answer: Blob };
