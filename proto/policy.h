@@ -6,7 +6,7 @@
  *   ema         s <- (1 - momentum) s + momentum batch, from 0 and 1 after a reset (or the checkpoint's, reset false)
  *   cumulative  plain average over batches                     (PyTorch momentum = None after a reset)
  *   last        the last batch's                               (momentum = 1)
- *   batch       no calibration: every scored batch uses its own statistics (affine and running values unused)
+ *   batch       no calibration: every scored batch uses its own statistics; gamma and beta still apply
  *   none        the checkpoint's stored statistics are used as they are
  * With reset false, cumulative starts from the batch count 0 all the same, as PyTorch does when
  * num_batches_tracked is 0; ema starts from the checkpoint's values. */

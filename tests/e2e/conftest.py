@@ -1,4 +1,6 @@
 """Fixtures of the system tests: `cluster` makes a fresh coordinator and ends every process with the test."""
+import socket
+
 import pytest
 
 from cluster import SHARED, Cluster
@@ -25,3 +27,11 @@ def shared():
     if not (SHARED / "data").is_dir():
         pytest.skip(f"SKIP {SHARED}/data not found: set SUBRANK_SHARED")
     return SHARED / "data"
+
+
+@pytest.fixture
+def free_port():
+    """A port of 127.0.0.1 that was free a moment ago."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
