@@ -187,7 +187,8 @@ static size_t resend(struct sched *s, struct sched_worker *w, int64_t now, int64
 static int64_t idle_delay(const struct sched *s, const struct sched_worker *w, int64_t lag_ms)
 {
     double idle = s->nseen > s->nbusy ? s->nseen - s->nbusy : 1;
-    double ms = fmax(1000, 1000 * idle / s->config.polls_per_s) + 10 * (double)(lag_ms > 0 ? lag_ms : 0);
+    double least = s->nbusy ? 250 : 1000; /* the next generation may be one result away */
+    double ms = fmax(least, 1000 * idle / s->config.polls_per_s) + 10 * (double)(lag_ms > 0 ? lag_ms : 0);
     uint64_t spread = ((uint64_t)w->id * 0x9e3779b97f4a7c15u) >> 54; /* 0..1023: workers of one start drift apart */
     return (int64_t)(fmin(ms, (double)s->config.expiry_ms * 2 / 3) * (.8 + .4 * (double)spread / 1024));
 }

@@ -94,7 +94,8 @@ uint32_t share_size(const struct sched *s, const struct sched_search *q, const s
         per_s = told > 0 ? told : w->told_per_s > 0 ? w->told_per_s : q->per_s;
         size = per_s * target_s / 2; /* of another search, or of other workers: be careful */
     }
-    double tail = fmax(left / (2 * even_share(s, q)), per_s * target_s / 12);
+    /* Half an even share, but no crumbs below a thirtieth of the target unless an even share is one. */
+    double share = left / even_share(s, q), tail = fmax(share / 2, fmin(per_s * target_s / 30, share));
     size = ceil(fmin(fmin(size, tail), fmin(left, s->config.max_job)));
     return size > 1 ? (uint32_t)size : 1;
 }

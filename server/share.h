@@ -5,7 +5,7 @@
  * with the lowest is next. A worker that already holds a search's blobs stays with it as long as that search is not
  * ahead by more than a quarter of a round of the fleet. A scan over the active searches: tens, not thousands. Size:
  * about target_ms of this worker's measured speed in this search, never four times more than its last job there, and
- * near the end of the queue no more than an even share of what is left, so that a fleet finishes together. */
+ * near the end of the queue half an even share of what is left, so that a fleet finishes together. */
 #ifndef SERVER_SHARE_H
 #define SERVER_SHARE_H
 
