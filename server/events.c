@@ -131,6 +131,13 @@ void events_settle(struct events *e, int committed)
     drop_pending(e);
 }
 
+void events_revoke(struct events *e, int64_t token)
+{
+    for (struct stream *st = e->streams; st; st = st->next)
+        if (request_who(st->rq)->token == token)
+            request_end(st->rq);
+}
+
 void events_end(struct events *e)
 {
     e->ending = 1;

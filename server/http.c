@@ -19,6 +19,16 @@
 #include <unistd.h>
 
 enum { ROUNDS = 16, IDLE_TIMEOUT_S = 75, POOL = 16 * 1024, LAZY_MS = 50, LAZY_BYTES = 4 << 20 };
+enum { SLOWEST = 1024 }; /* bytes a second of an upload */
+
+/* A connection, to end the one that sends its request drop by drop: MHD's own limit counts silence only. */
+struct peer {
+    struct peer *prev, *next;
+    int fd;
+    int64_t since_ms;   /* open, or free again for the next request */
+    struct request *rq; /* NULL: between requests */
+    int64_t seen_bytes; /* of rq's body, when looked at last */
+};
 
 struct http {
     struct server *server;
@@ -27,6 +37,8 @@ struct http {
     uv_timer_t timer;
     struct request *requests; /* all */
     struct request *waiting;  /* for the commit */
+    struct peer *peers;
+    int64_t looked_ms;
     int in_turn, works, quiet;
     char url[300];
     char *cert, *key;
@@ -149,6 +161,68 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     http_turn(poll->data);
 }
 
+/* ---- slow senders */
+
+static void on_connection(void *cls, struct MHD_Connection *conn, void **socket_context,
+                          enum MHD_ConnectionNotificationCode what)
+{
+    struct http *h = cls;
+    struct peer *p = *socket_context;
+    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+        const union MHD_ConnectionInfo *info = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD);
+        p = *socket_context = calloc(1, sizeof *p);
+        if (!p)
+            return; /* it lives without a deadline */
+        *p = (struct peer){.next = h->peers, .fd = info ? info->connect_fd : -1, .since_ms = clock_mono_ms()};
+        if (h->peers)
+            h->peers->prev = p;
+        h->peers = p;
+    } else if (p) {
+        if (p->prev)
+            p->prev->next = p->next;
+        else
+            h->peers = p->next;
+        if (p->next)
+            p->next->prev = p->prev;
+        free(p);
+        *socket_context = NULL;
+    }
+}
+
+static struct peer *peer_of(struct MHD_Connection *conn)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info ? info->socket_context : NULL;
+}
+
+/* A request must be there whole within the patience; an upload may take longer while it moves. */
+static int is_slow(struct peer *p, int64_t now, int64_t patience, int64_t interval)
+{
+    if (!p->rq)
+        return now - p->since_ms > patience;
+    if (p->rq->dispatched || p->rq->suspended || p->rq->in_work || (p->rq->answer && !p->rq->drain))
+        return 0;
+    if (!p->rq->on_piece)
+        return now - p->since_ms > patience;
+    int64_t got = p->rq->got - p->seen_bytes, least = SLOWEST * interval / 1000;
+    p->seen_bytes = p->rq->got;
+    return now - p->since_ms > patience && got < least;
+}
+
+void http_sweep(struct http *h)
+{
+    int64_t now = clock_mono_ms(), patience = (int64_t)(h->server->config->patience_s * 1000);
+    int64_t interval = now - h->looked_ms;
+    if (interval < patience / 4)
+        return;
+    h->looked_ms = now;
+    for (struct peer *p = h->peers; p; p = p->next)
+        if (p->fd >= 0 && is_slow(p, now, patience, interval)) {
+            log_debug("slow_sender", "since_ms=%lld", (long long)(now - p->since_ms));
+            shutdown(p->fd, SHUT_RDWR);
+        }
+}
+
 /* ---- MHD's callbacks */
 
 static enum MHD_Result on_access(void *cls, struct MHD_Connection *conn, const char *url, const char *method,
@@ -162,6 +236,12 @@ static enum MHD_Result on_access(void *cls, struct MHD_Connection *conn, const c
         if (!rq)
             return MHD_NO;
         *state = rq;
+        struct peer *p = peer_of(conn);
+        if (p) {
+            p->rq = rq;
+            p->since_ms = clock_mono_ms();
+            p->seen_bytes = 0;
+        }
         rq->next = h->requests;
         if (h->requests)
             h->requests->prev = rq;
@@ -169,6 +249,7 @@ static enum MHD_Result on_access(void *cls, struct MHD_Connection *conn, const c
         return rq->answer && !rq->drain ? answer_send(rq) : MHD_YES;
     }
     if (*size) {
+        rq->got += (int64_t)*size;
         if (!rq->drain && !rq->answer)
             request_feed(rq, data, *size);
         *size = 0;
@@ -185,10 +266,14 @@ static void on_completed(void *cls, struct MHD_Connection *conn, void **state, e
 {
     struct http *h = cls;
     struct request *rq = *state;
-    (void)conn;
     (void)why;
     if (!rq)
         return;
+    struct peer *p = peer_of(conn);
+    if (p) {
+        p->rq = NULL;
+        p->since_ms = clock_mono_ms();
+    }
     assert(!rq->in_work && !rq->waiting);
     *state = NULL;
     if (rq->prev)
@@ -290,7 +375,7 @@ static int start(struct http *h, int fd, struct err *err)
         flags, 0, NULL, NULL, on_access, h, MHD_OPTION_EXTERNAL_LOGGER, on_mhd_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)c->max_connections, MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL, MHD_OPTION_NOTIFY_COMPLETED,
-        on_completed, h, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
+        on_completed, h, MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
     return h->daemon ? 0
                      : err_set(err, ERR_INTERNAL, "--listen",
                                "the HTTP daemon did not start; run with --log-level debug to see why");

@@ -24,6 +24,7 @@ void http_turn_soon(struct http *h); /* the same from inside a turn or a callbac
 void http_quiesce(struct http *h);
 int http_idle(const struct http *h); /* no worker thread holds a request */
 void http_close(struct http *h);
+void http_sweep(struct http *h); /* ends connections whose requests never get complete */
 size_t http_connections(const struct http *h);
 
 #endif

@@ -120,6 +120,7 @@ static void on_sweep(uv_timer_t *timer)
     struct err err = {0};
     if (lease_run_sweep(s, &err) < 0 || fleet_sweep(s, &err) < 0)
         s->reload = 1;
+    http_sweep(s->http);
     http_turn(s->http);
 }
 

@@ -7,6 +7,7 @@
 #include "proto/base/log.h"
 #include "server/db.h"
 #include "server/http.h"
+#include "server/session.h"
 #include "server/static.h"
 
 #include <assert.h>
@@ -57,6 +58,22 @@ double request_number(const struct request *rq, const char *name, double otherwi
 const char *request_header(const struct request *rq, const char *name)
 {
     return MHD_lookup_connection_value(rq->conn, MHD_HEADER_KIND, name);
+}
+
+const char *request_cookie(const struct request *rq, const char *name)
+{
+    return MHD_lookup_connection_value(rq->conn, MHD_COOKIE_KIND, name);
+}
+
+const struct sockaddr *request_address(const struct request *rq)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(rq->conn, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    return info ? info->client_addr : NULL;
+}
+
+void request_identify(struct request *rq, const struct auth_who *who)
+{
+    rq->who = *who;
 }
 
 const json_t *request_body(const struct request *rq)
@@ -323,10 +340,11 @@ static int read_params(struct request *rq, struct err *err)
 
 static int permit(struct request *rq, struct err *err)
 {
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(rq->conn, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    int rc = auth_check(rq->server->auth, request_header(rq, "Authorization"), info ? info->client_addr : NULL,
-                        clock_mono_ms(), &rq->who, err);
+    const char *header = request_header(rq, "Authorization");
     unsigned roles = rq->route.op->roles;
+    int rc = auth_check(rq->server->auth, header, request_address(rq), clock_mono_ms(), &rq->who, err);
+    if (rc >= 0 && !header)
+        rc = session_check(rq->server, rq, &rq->who, err);
     if (roles & API_ROLE_OPEN)
         return 0;
     if (rc < 0)
@@ -358,6 +376,8 @@ static int open_request(struct request *rq, const char *url, const char *method,
     if (rc < 0 || (rc = permit(rq, err)) < 0 || (rc = read_params(rq, err)) < 0)
         return rc;
     const struct api_operation *op = rq->route.op;
+    if (!rq->route.handler)
+        return err_set(err, ERR_UNSUPPORTED, "path", "this build does not answer %s", op->name);
     if (op->body != API_BODY_STREAM && content_length(rq) > op->limit)
         return err_set(err, ERR_TOO_LARGE, "body", "at most %lld bytes are taken here", (long long)op->limit);
     return op->body == API_BODY_STREAM ? rq->route.handler(rq->server, rq, err) : 0;
@@ -378,9 +398,11 @@ struct request *request_new(struct server *s, struct MHD_Connection *conn, const
                       : err_set(&err, ERR_NO_MEMORY, "", "no memory for the request");
     if (rc < 0)
         request_fail(rq, &err);
-    /* A short body is read to its end before an early answer, so that the client surely sees the answer. */
+    /* A short body is read to its end before an early answer, so that the client surely sees the answer. Without any
+     * body the answer waits for the end all the same: MHD closes a connection that is answered before. */
     int64_t length = content_length(rq);
-    rq->drain = rq->answer && length > 0 && length <= DRAIN_LIMIT;
+    int none = length <= 0 && !request_header(rq, "Transfer-Encoding");
+    rq->drain = rq->answer && (none || (length > 0 && length <= DRAIN_LIMIT));
     return rq;
 }
 

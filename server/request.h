@@ -28,6 +28,9 @@ const char *request_text(const struct request *rq, const char *name); /* NULL wh
 int64_t request_int(const struct request *rq, const char *name, int64_t otherwise);
 double request_number(const struct request *rq, const char *name, double otherwise);
 const char *request_header(const struct request *rq, const char *name);
+const char *request_cookie(const struct request *rq, const char *name);
+const struct sockaddr *request_address(const struct request *rq);         /* the client's; NULL when unknown */
+void request_identify(struct request *rq, const struct auth_who *who); /* who it is, when the handler finds out */
 
 const json_t *request_body(const struct request *rq); /* NULL: none, or not JSON */
 const char *request_raw(const struct request *rq, size_t *len);

@@ -30,6 +30,7 @@ struct request {
 
     char *body;
     size_t body_len, body_cap;
+    int64_t got; /* bytes of the body, kept or thrown away */
     json_t *json;
     int dispatched; /* the handler ran */
     int drain;      /* the answer is known, the rest of the body is thrown away */

@@ -2,6 +2,7 @@
 #include "proto/base/clock.h"
 #include "server/auth.h"
 #include "server/db.h"
+#include "server/events.h"
 #include "server/metrics.h"
 #include "server/page.h"
 #include "server/request.h"
@@ -111,8 +112,12 @@ int route_createToken(struct server *s, struct request *rq, struct err *err)
 
 int route_revokeToken(struct server *s, struct request *rq, struct err *err)
 {
-    int rc = auth_revoke(s->auth, request_int(rq, "id", 0), err);
-    return rc < 0 ? rc : request_empty(rq, 204);
+    int64_t id = request_int(rq, "id", 0);
+    int rc = auth_revoke(s->auth, id, err);
+    if (rc < 0)
+        return rc;
+    events_revoke(s->events, id);
+    return request_empty(rq, 204);
 }
 
 static json_t *audit_row(sqlite3_stmt *st)

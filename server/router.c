@@ -33,7 +33,16 @@ static int match(const char *pattern, const char *path, struct route_match *m)
     return !*pattern && !*path;
 }
 
-int router_find(const char *method, const char *path, struct route_match *out, char *allow, size_t allow_size,
+/* Adds a method to the list of those allowed; where GET is, HEAD is too. */
+static void add_allowed(char *allow, size_t size, enum api_method m)
+{
+    size_t n = strlen(allow);
+    if (m != API_HEAD || !strstr(allow, "HEAD"))
+        snprintf(allow + n, size - n, "%s%s%s", n ? ", " : "", api_method_name(m),
+                 m == API_GET && !strstr(allow, "HEAD") ? ", HEAD" : "");
+}
+
+static int find(const char *method, const char *path, struct route_match *out, char *allow, size_t allow_size,
                 struct err *err)
 {
     allow[0] = 0;
@@ -44,8 +53,7 @@ int router_find(const char *method, const char *path, struct route_match *out, c
         struct route_match m = {0};
         if (!match(op->path, path, &m))
             continue;
-        size_t n = strlen(allow);
-        snprintf(allow + n, allow_size - n, "%s%s", n ? ", " : "", api_method_name(op->method));
+        add_allowed(allow, allow_size, op->method);
         if (strcmp(api_method_name(op->method), method) != 0 || literal)
             continue;
         literal = m.nargs == 0;
@@ -53,11 +61,20 @@ int router_find(const char *method, const char *path, struct route_match *out, c
         m.handler = handlers[i];
         *out = m;
     }
-    if (out->op && !out->handler)
-        return err_set(err, ERR_UNSUPPORTED, "path", "this build does not answer %s", out->op->name);
     if (out->op)
         return 0;
     if (!*allow)
         return err_set(err, ERR_NOT_FOUND, "path", "no such path");
-    return err_set(err, ERR_METHOD, "method", "%s is not allowed here, only %s", method, allow);
+    return err_set(err, ERR_METHOD, "method", "%.20s is not allowed here, only %s", method, allow);
+}
+
+int router_find(const char *method, const char *path, struct route_match *out, char *allow, size_t allow_size,
+                struct err *err)
+{
+    int rc = find(method, path, out, allow, allow_size, err);
+    if (rc == -ERR_METHOD && strcmp(method, "HEAD") == 0 && strstr(allow, "GET")) {
+        *err = (struct err){0};
+        rc = find("GET", path, out, allow, allow_size, err); /* MHD leaves the body out */
+    }
+    return rc;
 }

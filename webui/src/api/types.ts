@@ -43,6 +43,9 @@ export interface Session {
   name: string;
   id?: number;
 }
+export interface Login {
+  token: string;
+}
 export type Role = "open" | "read" | "submit" | "admin" | "worker" | "join";
 export interface AuditList {
   items: AuditEntry[];
@@ -544,6 +547,8 @@ export const operations = {
   getOpenapi: { method: "GET", path: "/openapi.json", roles: ["open"], query: [], summary: "This document as JSON" },
   getVersion: { method: "GET", path: "/api/v1/version", roles: ["open"], query: [], summary: "Build and protocol" },
   getSession: { method: "GET", path: "/api/v1/session", roles: ["read", "worker", "join"], query: [], summary: "Whose token this is" },
+  login: { method: "POST", path: "/api/v1/login", roles: ["open"], query: [], summary: "For browsers: exchanges a token of role read, submit or admin for a session cookie (HttpOnly, SameSite=Strict, twelve hours). This and every later request that changes something on the strength of the cookie must carry the header X-Subrank, which a foreign page cannot send." },
+  logout: { method: "POST", path: "/api/v1/logout", roles: ["read"], query: [], summary: "Ends the session of the cookie" },
   streamEvents: { method: "GET", path: "/api/v1/events", roles: ["read"], query: ["search"], summary: "Server-sent events. `id:` is the event sequence, sent again from Last-Event-ID; `event:` is search, score, worker, job, space, checkpoint, dataset or reset (events were dropped: read the state again). `data:` is JSON: search {\"search\",\"state\"}; score {\"search\",\"scored\",\"code\",\"accuracy\",\"macs\",\"params\"}, the newest score, at most four a second for each search; worker {\"worker\",\"state\"}; job {\"job\",\"search\",\"state\",\"worker\"}. A comment line comes at least every 15 s." },
   listAudit: { method: "GET", path: "/api/v1/audit", roles: ["admin"], query: ["limit", "after"], summary: "Who changed what and when, newest first" },
   getBackup: { method: "GET", path: "/api/v1/backup", roles: ["admin"], query: [], summary: "The last backup since the start, done or under way" },
@@ -613,6 +618,8 @@ export interface Bodies {
   getOpenapi: { request: void; answer: { [name: string]: any } };
   getVersion: { request: void; answer: Version };
   getSession: { request: void; answer: Session };
+  login: { request: Login; answer: Session };
+  logout: { request: void; answer: void };
   streamEvents: { request: void; answer: Raw };
   listAudit: { request: void; answer: AuditList };
   getBackup: { request: void; answer: Backup };
