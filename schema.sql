@@ -1,7 +1,7 @@
 -- The whole current schema of the coordinator's database. Hashes are lower-case hex text, times Unix milliseconds,
 -- documents JSON text. A change comes with deploy/migrate/NNNN_what.sql, NNNN the new user_version. The program refuses a
 -- file whose user_version is newer than its own.
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 
 -- Who may call: people's and programs' tokens, join tokens, and one key for each worker. Only hashes are kept.
 CREATE TABLE token (

@@ -60,7 +60,7 @@ def talk(site, data, close=False):
             sock.sendall(data)
             if close:
                 sock.shutdown(socket.SHUT_WR)
-        except (BrokenPipeError, ConnectionResetError):
+        except OSError:  # it was closed before all was sent
             pass
         return read_all(sock)
 
