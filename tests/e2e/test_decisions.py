@@ -109,3 +109,16 @@ def test_a_worker_has_a_history(one):  # noqa: F811
     with pytest.raises(ApiError) as e:
         one.server.api("GET", "/workers/999/jobs")
     assert e.value.status == 404
+
+
+def test_a_candidate_tells_how_it_was_scored(one):  # noqa: F811
+    for row in [one.rows[0], one.rows[77], one.rows[-1]]:
+        c = get(one, f"candidates/{row['code']}")
+        assert {k: c[k] for k in row if k != "rank"} == {k: v for k, v in row.items() if k != "rank"}
+        assert c["rank"] == 1 + sum(r["accuracy"] > row["accuracy"] for r in one.rows)
+        assert len(c["stats_digest"]) == 32 and c["loss_sum"] == pytest.approx(row["loss"] * row["n_images"]) and c["backend"]
+        assert c["error"] is None
+    for code in ["nonsense", "9" * 20]:
+        with pytest.raises(ApiError) as e:
+            get(one, f"candidates/{code}")
+        assert e.value.status == 404

@@ -57,9 +57,8 @@ def test_the_form_starts_a_search_and_rows_come_by_themselves(ready, page):
     worker.work()
     page.sees("Done")
     page.sees("30 of 30")
-    shown = codes(page)
     best = max(ready.ranking(made["id"]), key=lambda r: r["accuracy"])
-    assert shown[0] == best["code"]
+    page.wait("the best on top", lambda: codes(page)[0] == best["code"])
 
 
 def test_what_the_coordinator_refuses_is_shown_at_the_field(ready, page):

@@ -5,6 +5,7 @@ import { refused, token, unreachableSince } from "./api/client";
 import { liveState } from "./api/live";
 import { duration } from "./format";
 import { Admin } from "./pages/admin";
+import { CandidatePage } from "./pages/candidate";
 import { Library } from "./pages/library";
 import { Login } from "./pages/login";
 import { NewSearch } from "./pages/new_search";
@@ -31,6 +32,7 @@ const routes: RouteRow[] = [
   { pattern: "/searches", title: "Searches", page: () => <Searches /> },
   { pattern: "/searches/new", title: "New search", page: () => <NewSearch /> },
   { pattern: "/searches/:id", title: "Search", page: (p) => <SearchPage key={p.id} id={Number(p.id)} /> },
+  { pattern: "/searches/:id/candidates/:code", title: "Architecture", page: (p) => <CandidatePage key={`${p.id}/${p.code}`} id={Number(p.id)} code={p.code} /> },
   { pattern: "/workers", title: "Workers", page: () => <Workers /> },
   { pattern: "/library", title: "Library", page: () => <Library section="spaces" /> },
   { pattern: "/library/:section", title: "Library", page: (p) => <Library section={p.section} /> },

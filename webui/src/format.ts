@@ -83,9 +83,9 @@ export function ago(then: number | null | undefined, now: number): string {
   return `${Math.round(s / 86400)} d ago`;
 }
 
-export function dateTime(ms: number | null | undefined): string {
+export function dateTime(ms: number | null | undefined, seconds = false): string {
   if (!ms) return "–";
-  return new Date(ms).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+  return new Date(ms).toLocaleString(undefined, { dateStyle: "medium", timeStyle: seconds ? "medium" : "short" });
 }
 
 export function rate(perSecond: number | null | undefined): string {

@@ -121,6 +121,18 @@ export interface RankingQuery {
   status?: "scored" | "failed";
   macs_min?: number;
   macs_max?: number;
+  params_max?: number;
+  accuracy_min?: number;
+  accuracy_max?: number;
+  choices?: string;
+}
+
+// Part of a scatter: what is outside is left out.
+export interface Window {
+  x_min: number;
+  x_max: number;
+  y_min: number;
+  y_max: number;
 }
 
 export const api = {
@@ -141,10 +153,16 @@ export const api = {
     get<T.Candidate>(`/searches/${id}/candidates/${encodeURIComponent(code)}`, s),
   pareto: (id: number, cost: "macs" | "params", s?: AbortSignal) =>
     get<T.Pareto>(`/searches/${id}/pareto?cost=${cost}`, s),
-  points: (id: number, x: "macs" | "params", s?: AbortSignal) =>
-    get<T.Points>(`/searches/${id}/points?x=${x}&limit=20000`, s),
-  density: (id: number, x: "macs" | "params", s?: AbortSignal) =>
-    get<T.Density>(`/searches/${id}/density?x=${x}&y=accuracy&bins=128`, s),
+  points: (id: number, x: "macs" | "params", s?: AbortSignal, window?: Window) =>
+    get<T.Points>(`/searches/${id}/points${queryOf({ x, limit: window ? 4000 : 20000, ...window })}`, s),
+  density: (id: number, x: "macs" | "params", s?: AbortSignal, window?: Window) =>
+    get<T.Density>(`/searches/${id}/density${queryOf({ x, y: "accuracy", bins: 96, ...window })}`, s),
+  importance: (id: number, top: number, s?: AbortSignal) => get<T.Importance>(`/searches/${id}/importance?top=${top}`, s),
+  choices: (id: number, limit: number, s?: AbortSignal) => get<T.Choices>(`/searches/${id}/choices?limit=${limit}`, s),
+  generations: (id: number, s?: AbortSignal) => get<T.Generations>(`/searches/${id}/generations`, s),
+  log: (id: number, s?: AbortSignal) => get<T.LogList>(`/searches/${id}/log?limit=200`, s),
+  neighbours: (id: number, code: string, s?: AbortSignal) =>
+    get<T.Neighbours>(`/searches/${id}/candidates/${encodeURIComponent(code)}/neighbours`, s),
   history: (id: number, s?: AbortSignal) => get<T.History>(`/searches/${id}/history`, s),
   classes: (id: number, s?: AbortSignal) => all<T.Class>(`/searches/${id}/classes`, s, 20000),
   correlation: (id: number, s?: AbortSignal) => get<T.Correlation>(`/searches/${id}/correlation`, s),
@@ -155,6 +173,7 @@ export const api = {
   space: (id: number, s?: AbortSignal) => get<T.Space>(`/spaces/${id}`, s),
   createSpace: (name: string, document: unknown) => post<T.Space>("/spaces", { name, document }),
   plan: (space: number, code: string) => post<T.Plan>(`/spaces/${space}/plan`, { code }),
+  deleteSpace: (id: number) => json<void>(`/spaces/${id}`, { method: "DELETE" }),
   checkpoints: (s?: AbortSignal) => all<T.Checkpoint>("/checkpoints", s),
   checkpoint: (id: number, s?: AbortSignal) => get<T.Checkpoint>(`/checkpoints/${id}`, s),
   createCheckpoint: (body: { name: string; blob: string; space: number; rename?: Record<string, string> }) =>
@@ -164,6 +183,8 @@ export const api = {
   createDataset: (body: T.DatasetCreate) => post<T.Dataset>("/datasets", body),
 
   workers: (s?: AbortSignal) => all<T.Worker>("/workers", s),
+  worker: (id: number, s?: AbortSignal) => get<T.Worker>(`/workers/${id}`, s),
+  workerJobs: (id: number, s?: AbortSignal) => get<T.JobList>(`/workers/${id}/jobs?limit=500`, s),
   revokeWorker: (id: number) => post<T.Worker>(`/workers/${id}/revoke`),
   audit: (s?: AbortSignal) => get<T.AuditList>("/audit?limit=100", s),
   health: async (s?: AbortSignal): Promise<T.Health> => (await request("/healthz", { signal: s, root: true })).json(),

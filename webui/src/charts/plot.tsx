@@ -61,7 +61,6 @@ interface Props {
   data: uPlot.AlignedData;
   buildKey: string;
   build: (lib: Library, ink: Ink, size: { width: number; height: number }) => uPlot.Options;
-  zoomed?: () => boolean; // true keeps the scales when data changes
   onReady?: (u: uPlot) => void;
 }
 
@@ -100,9 +99,8 @@ export function Plot(props: Props) {
     };
   }, [lib, dark, props.buildKey, props.height]);
   useEffect(() => {
-    const keep = props.zoomed?.() ?? false;
-    chart.current?.setData(props.data, !keep);
-    if (keep) chart.current?.redraw(); // setData alone draws nothing when the scales stay
+    chart.current?.setData(props.data);
+    chart.current?.redraw(); // setData alone draws nothing when the scales stay
   }, [props.data]);
 
   return <div class="plot" ref={host} role="img" aria-label={props.label} style={{ minHeight: `${props.height}px` }} />;

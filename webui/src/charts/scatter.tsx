@@ -1,9 +1,11 @@
 // scatter: accuracy against a cost, with the Pareto front. Points up to twenty thousand are drawn one by one; above that
-// the coordinator's bins are drawn as shades. Drag to zoom, double-click to see everything, click a point to open it.
+// the coordinator's bins are drawn as shades, and points only where a zoomed view holds few. Drag to zoom, double-click
+// to see everything, click a point to open it. The page keeps the window, so that an address shows the same view.
 import type uPlot from "uplot";
 import { useMemo, useRef } from "preact/hooks";
 import type { Candidate, Density, Points } from "../api/types";
 import { percent, si, siAxis } from "../format";
+import type { Window } from "../api/client";
 import { axis, type Ink, Plot } from "./plot";
 
 interface Props {
@@ -14,6 +16,8 @@ interface Props {
   cost: "macs" | "params";
   selected?: string;
   height: number;
+  window?: Window;
+  onZoom: (window: Window | null) => void;
   onPick: (code: string) => void;
 }
 
@@ -173,27 +177,26 @@ export function Scatter(props: Props) {
   const sorted = useMemo(() => sortByX(points), [points]);
   const latest = useRef({ sorted, props });
   latest.current = { sorted, props };
-  const full = useRef(true);
   // Only the extent matters to uPlot: points are drawn in the hook below.
   const data = useMemo<uPlot.AlignedData>(() => {
+    if (props.window) return [[props.window.x_min, props.window.x_max], [props.window.y_min, props.window.y_max]];
     if (!density) return [sorted.x, sorted.y];
     return [[density.x[0], density.x[1]], [density.y[0], density.y[1]]];
-  }, [sorted, density, front, props.selected]);
+  }, [sorted, density, front, props.selected, props.window]);
   return (
     <Plot
       label={`Accuracy against ${props.xLabel} of ${points?.total ?? 0} architectures; ${front.length} on the Pareto front. The Table button lists them.`}
       height={height}
       data={data}
       buildKey={cost}
-      zoomed={() => !full.current}
       build={(_lib, ink, size) => ({
         ...size,
         legend: { show: false },
         padding: [12, 14, 0, 0],
-        cursor: { x: false, y: false, points: { show: false }, drag: { x: true, y: true, uni: 24 } },
+        cursor: { x: false, y: false, points: { show: false }, drag: { x: true, y: true, uni: 24, setScale: false } },
         scales: {
-          x: { time: false, range: (_u, lo, hi) => spread(lo, hi) },
-          y: { range: (_u, lo, hi) => spread(lo, hi) },
+          x: { time: false, range: (_u, lo, hi) => within(latest.current.props.window, "x") ?? spread(lo, hi) },
+          y: { range: (_u, lo, hi) => within(latest.current.props.window, "y") ?? spread(lo, hi) },
         },
         series: [{}, { paths: () => null, points: { show: false } }],
         axes: [
@@ -202,8 +205,20 @@ export function Scatter(props: Props) {
         ],
         plugins: [follow(() => latest.current)],
         hooks: {
-          setSelect: [() => (full.current = false)],
-          ready: [(u) => u.over.addEventListener("dblclick", () => (full.current = true))],
+          setSelect: [
+            (u) => {
+              const { left, top, width, height: tall } = u.select;
+              if (width < 4 && tall < 4) return;
+              u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+              latest.current.props.onZoom({
+                x_min: Math.round(u.posToVal(width < 4 ? 0 : left, "x")),
+                x_max: Math.round(u.posToVal(width < 4 ? u.over.clientWidth : left + width, "x")),
+                y_min: Number(u.posToVal(tall < 4 ? u.over.clientHeight : top + tall, "y").toFixed(6)),
+                y_max: Number(u.posToVal(tall < 4 ? 0 : top, "y").toFixed(6)),
+              });
+            },
+          ],
+          ready: [(u) => u.over.addEventListener("dblclick", () => latest.current.props.onZoom(null))],
           draw: [
             (u) => {
               const now = latest.current;
@@ -213,7 +228,7 @@ export function Scatter(props: Props) {
               ctx.rect(u.bbox.left, u.bbox.top, u.bbox.width, u.bbox.height);
               ctx.clip();
               if (now.props.density) drawDensity(u, now.props.density, ink);
-              else drawPoints(u, now.sorted, ink);
+              drawPoints(u, now.sorted, ink);
               drawFront(u, now.props.front, ink, now.props.cost);
               if (now.props.selected) drawSelected(u, now.sorted, now.props.front, now.props.selected, ink, now.props.cost);
               ctx.restore();
@@ -223,6 +238,10 @@ export function Scatter(props: Props) {
       })}
     />
   );
+}
+
+function within(window: Window | undefined, side: "x" | "y"): [number, number] | null {
+  return window ? [window[`${side}_min`], window[`${side}_max`]] : null;
 }
 
 function spread(lo: number | null, hi: number | null): [number, number] {

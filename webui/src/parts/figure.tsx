@@ -3,6 +3,7 @@ import type { ComponentChildren } from "preact";
 import { useRef, useState } from "preact/hooks";
 import { saveBlob } from "../api/client";
 import { Button } from "./basics";
+import { savePicture } from "./picture";
 
 export interface Twin {
   columns: string[];
@@ -29,19 +30,6 @@ export function Figure(props: {
 }) {
   const [table, setTable] = useState(false);
   const frame = useRef<HTMLDivElement>(null);
-  const savePng = () => {
-    const canvas = frame.current?.querySelector("canvas");
-    if (!canvas) return;
-    // A chart's canvas is transparent: the picture gets the page's surface behind it.
-    const copy = document.createElement("canvas");
-    copy.width = canvas.width;
-    copy.height = canvas.height;
-    const ctx = copy.getContext("2d")!;
-    ctx.fillStyle = getComputedStyle(frame.current!).backgroundColor || "#fff";
-    ctx.fillRect(0, 0, copy.width, copy.height);
-    ctx.drawImage(canvas, 0, 0);
-    copy.toBlob((blob) => blob && saveBlob(blob, `${props.name}.png`));
-  };
   const twin = table ? props.twin() : null;
   return (
     <figure class="figure panel" aria-label={props.title}>
@@ -55,15 +43,16 @@ export function Figure(props: {
           <Button small kind="quiet" onClick={() => saveBlob(new Blob([csvOf(props.twin())], { type: "text/csv" }), `${props.name}.csv`)}>
             CSV
           </Button>
-          {!table && (
-            <Button small kind="quiet" onClick={savePng}>
-              PNG
-            </Button>
-          )}
+          {!table &&
+            (["png", "svg"] as const).map((kind) => (
+              <Button small kind="quiet" onClick={() => frame.current && void savePicture(frame.current, kind, props.name)}>
+                {kind.toUpperCase()}
+              </Button>
+            ))}
         </div>
       </figcaption>
       {twin ? (
-        <div class="twin" tabIndex={0}>
+        <div class="twin" tabIndex={0} role="region" aria-label={`${props.title} as a table`}>
           <table class="plain">
             <thead>
               <tr>

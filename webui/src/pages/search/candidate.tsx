@@ -3,12 +3,11 @@ import { api, download } from "../../api/client";
 import type { Candidate, Plan, Search } from "../../api/types";
 import { bytes, count, dateTime, fixed, percent, si } from "../../format";
 import { Button, Copy, Dialog, Failure, Loading } from "../../parts/basics";
-import { setQuery } from "../../router";
 import { useAction, useResource } from "../../state/use";
 
-function Facts({ c }: { c: Candidate }) {
+export function Facts({ c, search }: { c: Candidate; search: number }) {
   const rows: [string, preact.ComponentChildren][] = [
-    ["Accuracy", c.accuracy != null ? <strong>{percent(c.accuracy)}</strong> : c.status],
+    ["Accuracy", c.accuracy != null ? <strong>{percent(c.accuracy)}</strong> : c.status === "queued" ? "not scored in this search" : c.status],
     ["95 % interval", c.ci ? `${percent(c.ci[0])} to ${percent(c.ci[1])}` : "–"],
     ["Correct", c.n_images ? `${count(c.n_correct)} of ${count(c.n_images)} images` : "–"],
     ["Top-5", c.accuracy5 != null ? percent(c.accuracy5) : "–"],
@@ -17,9 +16,13 @@ function Facts({ c }: { c: Candidate }) {
     ["Known accuracy", c.truth != null ? percent(c.truth > 1 ? c.truth / 100 : c.truth) : undefined],
     ["MACs", si(c.macs)],
     ["Parameters", si(c.params)],
-    ["Class", c.class && <button type="button" class="link code" onClick={() => setQuery({ class: c.class, code: null })}>{c.class.slice(0, 16)}</button>],
+    ["Class", c.class && (
+      <a href={`/searches/${search}?class=${c.class}`} title="Show all of this class">
+        <code>{c.class.slice(0, 16)}</code>
+      </a>
+    )],
     ["Generation", c.generation],
-    ["Scored", c.scored_at ? `${dateTime(c.scored_at)} by worker ${c.worker ?? "?"}` : "–"],
+    ["Scored", c.scored_at ? <>{dateTime(c.scored_at)} by {c.worker ? <a href={`/workers/${c.worker}`}>worker {c.worker}</a> : "an unknown worker"}</> : "–"],
     ["Backend", c.backend && `${c.backend}${c.build ? `, build ${c.build}` : ""}`],
     ["Statistics digest", c.stats_digest && <code>{c.stats_digest}</code>],
   ];
@@ -97,12 +100,29 @@ function Network({ plan }: { plan: Plan }) {
   );
 }
 
+// Its files.
+export function Takeaway({ search, candidate }: { search: Search; candidate: Candidate }) {
+  const name = `search-${search.id}-${candidate.code.slice(0, 40).replace(/[^\w.-]+/g, "_")}`;
+  const base = `/searches/${search.id}/candidates/${encodeURIComponent(candidate.code)}`;
+  const weights = useAction(() => download(`${base}/weights.safetensors`, `${name}.safetensors`));
+  const json = useAction(() => download(base, `${name}.json`));
+  const failed = weights.error ?? json.error;
+  return (
+    <div class="actions">
+      <Button small busy={weights.busy} onClick={() => void weights.run()} disabled={candidate.status !== "scored"}>
+        {weights.busy ? "A worker prepares the weights …" : "Weights (.safetensors)"}
+      </Button>
+      <Button small busy={json.busy} onClick={() => void json.run()}>
+        JSON
+      </Button>
+      {failed && <Failure problem={failed} />}
+    </div>
+  );
+}
+
 export function CandidatePanel({ search, code, onClose }: { search: Search; code: string; onClose: () => void }) {
   const candidate = useResource(`candidate/${search.id}/${code}`, (s) => api.candidate(search.id, code, s));
   const plan = useResource(`plan/${search.space}/${code}`, () => api.plan(search.space, code));
-  const name = `search-${search.id}-${code.slice(0, 40).replace(/[^\w.-]+/g, "_")}`;
-  const weights = useAction(() => download(`/searches/${search.id}/candidates/${encodeURIComponent(code)}/weights.safetensors`, `${name}.safetensors`));
-  const json = useAction(() => download(`/searches/${search.id}/candidates/${encodeURIComponent(code)}`, `${name}.json`));
   return (
     <Dialog side title="Architecture" onClose={onClose}>
       <div class="code-line">
@@ -110,21 +130,18 @@ export function CandidatePanel({ search, code, onClose }: { search: Search; code
         <Copy text={code} />
       </div>
       {candidate.value ? (
-        <Facts c={candidate.value} />
+        <Facts c={candidate.value} search={search.id} />
       ) : candidate.error ? (
         <Failure problem={candidate.error} retry={candidate.reload} />
       ) : (
         <Loading what="its scores" />
       )}
       <div class="actions">
-        <Button small busy={weights.busy} onClick={() => void weights.run()} disabled={candidate.value?.status !== "scored"}>
-          {weights.busy ? "A worker prepares the weights …" : "Weights (.safetensors)"}
-        </Button>
-        <Button small busy={json.busy} onClick={() => void json.run()}>
-          JSON
-        </Button>
+        <a class="button plain small" href={`/searches/${search.id}/candidates/${encodeURIComponent(code)}`}>
+          Open its page
+        </a>
+        {candidate.value && <Takeaway search={search} candidate={candidate.value} />}
       </div>
-      {(weights.error ?? json.error) && <Failure problem={(weights.error ?? json.error)!} />}
       {plan.value ? <Network plan={plan.value} /> : plan.error ? <Failure problem={plan.error} what="Its plan" /> : <Loading what="its plan" />}
     </Dialog>
   );

@@ -9,6 +9,8 @@ import { maySubmit } from "../../state/session";
 import { tell } from "../../state/toast";
 import { type Resource, useAction, useNow, useResource } from "../../state/use";
 import { CandidatePanel } from "./candidate";
+import { Decisions } from "./decisions";
+import { HistoryView } from "./history";
 import { Overview } from "./overview";
 import { Settings } from "./settings";
 import { Trust } from "./trust";
@@ -172,12 +174,16 @@ function Head({ search, reload }: { search: Search; reload: () => void }) {
 
 const tabs = [
   { id: "ranking", label: "Ranking" },
+  { id: "decisions", label: "Decisions" },
+  { id: "history", label: "History" },
   { id: "trust", label: "Trust" },
   { id: "settings", label: "Settings" },
 ];
 
 function View({ tab, search }: { tab: string; search: Resource<Search> }) {
   const value = search.value!;
+  if (tab === "decisions") return <Decisions search={value} />;
+  if (tab === "history") return <HistoryView search={value} />;
   if (tab === "trust") return <Trust search={value} />;
   if (tab === "settings") return <Settings search={value} reload={search.reload} />;
   return <Overview search={value} />;

@@ -1,11 +1,13 @@
 // overview: the charts of a search above its ranking.
-import { api } from "../../api/client";
-import type { Search } from "../../api/types";
+import { useRef } from "preact/hooks";
+import { api, type Window } from "../../api/client";
+import type { Density, Points, Search } from "../../api/types";
 import { BestSoFar, type Over } from "../../charts/best";
 import { Scatter } from "../../charts/scatter";
 import { dateTime, percent, plural } from "../../format";
-import { Failure } from "../../parts/basics";
+import { Button, Failure } from "../../parts/basics";
 import { Figure } from "../../parts/figure";
+import { Segments } from "../../parts/segments";
 import { route, setQuery } from "../../router";
 import { useNow, useResource } from "../../state/use";
 import { Ranking } from "./ranking";
@@ -14,39 +16,52 @@ type Cost = "macs" | "params";
 const MANY = 20_000; // above this the coordinator's bins are drawn
 const HEIGHT = 300;
 
-function Segments<V extends string>(props: { label: string; value: V; options: [V, string][]; onPick: (v: V) => void }) {
-  return (
-    <div class="segments small" role="group" aria-label={props.label}>
-      {props.options.map(([value, label]) => (
-        <button type="button" aria-pressed={value === props.value} onClick={() => props.onPick(value)}>
-          {label}
-        </button>
-      ))}
-    </div>
-  );
-}
-
 function Blank() {
   return <p class="blank">Nothing is scored yet</p>;
+}
+
+function readWindow(text: string | null): Window | undefined {
+  const v = (text ?? "").split("_").map(Number);
+  if (!text || v.length !== 4 || !v.every(Number.isFinite)) return undefined;
+  return { x_min: v[0], x_max: v[1], y_min: v[2], y_max: v[3] };
+}
+
+function none(total: number): Points {
+  return { total, code: [], x: [], y: [] };
+}
+
+function densityTwin(d: Density, label: string) {
+  const [nx, ny] = d.bins;
+  const w = (d.x[1] - d.x[0]) / nx;
+  const h = (d.y[1] - d.y[0]) / ny;
+  const rows = d.counts.map((c, i): [number, number, number] => [d.x[0] + ((i % nx) + 0.5) * w, d.y[0] + (Math.floor(i / nx) + 0.5) * h, c]);
+  return { columns: [`${label} (middle of the bin)`, "Accuracy (middle of the bin)", "Architectures"], rows: rows.filter((r) => r[2]).sort((a, b) => b[2] - a[2]) };
 }
 
 function CostFigure({ search }: { search: Search }) {
   const { query } = route.value;
   const cost: Cost = query.get("cost") === "params" ? "params" : "macs";
   const many = search.progress.scored > MANY;
+  const zoom = query.get("zoom");
+  const window = readWindow(zoom);
   const loaded = useResource(
-    `scatter/${search.id}/${cost}/${many}`,
+    `scatter/${search.id}/${cost}/${many}/${many ? zoom : ""}`,
     async (s) => {
+      // A million points are counted in bins by the coordinator; points come only where a zoomed view holds few.
       const [points, front, density] = await Promise.all([
-        api.points(search.id, cost, s),
+        many && !window ? none(search.progress.scored) : api.points(search.id, cost, s, many ? window : undefined),
         api.pareto(search.id, cost, s),
-        many ? api.density(search.id, cost, s) : undefined,
+        many ? api.density(search.id, cost, s, window) : undefined,
       ]);
-      return { points, front: front.items, density };
+      const few = many && points.code.length === points.total && points.total > 0;
+      return { points: many && !few ? none(points.total) : points, front: front.items, density: few ? undefined : density };
     },
     { when: (c) => c.searches.has(search.id), everyMs: many ? 5000 : 1500 },
   );
-  const { points, front = [], density } = loaded.value ?? {};
+  // The old view stays until the new one is there: a zoom redraws at once what is known.
+  const last = useRef(loaded.value);
+  if (loaded.value) last.current = loaded.value;
+  const { points, front = [], density } = loaded.value ?? last.current ?? {};
   const label = cost === "macs" ? "MACs" : "Parameters";
   return (
     <Figure
@@ -55,25 +70,33 @@ function CostFigure({ search }: { search: Search }) {
       about={
         points && points.total > 0 ? (
           <>
-            {plural(points.total, "architecture")}, <span class="ink-front">{front.length} on the Pareto front</span>. Drag to zoom,
-            double-click to see all, click a point to open it.
+            {plural(points.total, "architecture")}
+            {many && window ? " in this view" : ""}, <span class="ink-front">{front.length} on the Pareto front</span>. Drag to zoom,
+            double-click to see all, click a point to open it.{many && density ? " Shades count architectures; zoom in until points appear." : ""}
           </>
         ) : (
           "Points appear as soon as the first architectures are scored."
         )
       }
       controls={
-        <Segments
-          label="Cost"
-          value={cost}
-          options={[
-            ["macs", "MACs"],
-            ["params", "Parameters"],
-          ]}
-          onPick={(v) => setQuery({ cost: v === "macs" ? null : v })}
-        />
+        <>
+          {window && (
+            <Button small onClick={() => setQuery({ zoom: null })}>
+              See all
+            </Button>
+          )}
+          <Segments
+            label="Cost"
+            value={cost}
+            options={[
+              ["macs", "MACs"],
+              ["params", "Parameters"],
+            ]}
+            onPick={(v) => setQuery({ cost: v === "macs" ? null : v, zoom: null })}
+          />
+        </>
       }
-      twin={() => ({
+      twin={() => density ? densityTwin(density, label) : ({
         columns: ["Architecture", label, "Accuracy", "On the front"],
         rows: (points?.code ?? [])
           .map((code, i): [string, number, number, string] => [code, points!.x[i], points!.y[i], front.some((f) => f.code === code) ? "yes" : ""])
@@ -93,6 +116,8 @@ function CostFigure({ search }: { search: Search }) {
           xLabel={label}
           height={HEIGHT}
           selected={query.get("code") ?? undefined}
+          window={window}
+          onZoom={(w) => setQuery({ zoom: w && [w.x_min, w.x_max, w.y_min, w.y_max].join("_") })}
           onPick={(code) => setQuery({ code }, true)}
         />
       )}

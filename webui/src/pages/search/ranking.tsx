@@ -162,6 +162,7 @@ function MacsLimit() {
 function Filters({ grouped, shown }: { grouped: boolean; shown: Set<Optional> }) {
   const { query } = route.value;
   const filtered = query.get("class");
+  const brushed = query.get("choices") || query.get("accuracy_min") || query.get("accuracy_max");
   return (
     <div class="filters">
       <h2 id="ranking-title">Ranking</h2>
@@ -184,10 +185,22 @@ function Filters({ grouped, shown }: { grouped: boolean; shown: Set<Optional> })
           class <code>{filtered.slice(0, 8)}</code> ✕
         </Button>
       )}
+      {brushed && (
+        <Button small onClick={() => setQuery({ choices: null, accuracy_min: null, accuracy_max: null })} aria-label="Marked choices only; show all">
+          marked choices ✕
+        </Button>
+      )}
       <Check label="Group isomorphic" checked={grouped} onChange={(on) => setQuery({ group: on ? "class" : null, class: null })} />
       {!grouped && <ColumnChooser shown={shown} />}
     </div>
   );
+}
+
+const noFilter = { q: null, class: null, macs_max: null, accuracy_min: null, accuracy_max: null, choices: null };
+
+function numberOf(query: URLSearchParams, name: string): number | undefined {
+  const value = Number(query.get(name) ?? NaN);
+  return Number.isFinite(value) ? value : undefined;
 }
 
 function Flat({ search, shown }: { search: Search; shown: Set<Optional> }) {
@@ -198,7 +211,10 @@ function Flat({ search, shown }: { search: Search; shown: Set<Optional> }) {
   const filter = {
     q: query.get("q") ?? undefined,
     class: query.get("class") ?? undefined,
-    macs_max: query.get("macs_max") ? Number(query.get("macs_max")) : undefined,
+    macs_max: numberOf(query, "macs_max"),
+    accuracy_min: numberOf(query, "accuracy_min"),
+    accuracy_max: numberOf(query, "accuracy_max"),
+    choices: query.get("choices") ?? undefined,
   };
   const key = JSON.stringify([search.id, sort, order, filter]);
   const rows = useRows<Candidate>(
@@ -211,7 +227,7 @@ function Flat({ search, shown }: { search: Search; shown: Set<Optional> }) {
     const filtering = Object.values(filter).some((v) => v != null);
     return filtering ? (
       <Empty title="No architecture matches the filter">
-        <Button onClick={() => setQuery({ q: null, class: null, macs_max: null })}>Clear the filter</Button>
+        <Button onClick={() => setQuery(noFilter)}>Clear the filter</Button>
       </Empty>
     ) : (
       <Empty title="Nothing is scored yet">
@@ -228,8 +244,8 @@ function Flat({ search, shown }: { search: Search; shown: Set<Optional> }) {
     band: best,
     axis: axisOf([...loaded.flatMap((r) => r.ci ?? [r.accuracy]), ...(best ?? [])]),
     tied: (i) => {
-      const rank = rows.row(i)?.rank;
-      return rank != null && (rows.row(i - 1)?.rank === rank || rows.row(i + 1)?.rank === rank);
+      const accuracy = rows.row(i)?.accuracy;
+      return sort === "accuracy" && accuracy != null && (rows.row(i - 1)?.accuracy === accuracy || rows.row(i + 1)?.accuracy === accuracy);
     },
   };
   return (
@@ -250,7 +266,7 @@ function Flat({ search, shown }: { search: Search; shown: Set<Optional> }) {
         resetKey={key}
       />
       <p class="note">
-        {plural(rows.total, "architecture")}. Equal ranks are exact ties (<span class="tie">=</span>); a row whose interval reaches the pale band
+        {plural(rows.total, "architecture")}. <span class="tie">=</span> marks exact ties, which stand in the order they were proposed; a row whose interval reaches the pale band
         cannot be told from the best by this many images.
       </p>
     </>

@@ -1,0 +1,129 @@
+"""What a search shows beyond its ranking: decisions, history, one architecture's page, a zoomed scatter."""
+import pytest
+
+import scripted
+import tiny
+from test_search import codes, rows
+
+
+@pytest.fixture(scope="module")
+def done(built):
+    """Every architecture of tiny scored, and an evolution."""
+    from coordinator import Coordinator
+    c = Coordinator()
+    parts = tiny.fill(c)
+    c.search = tiny.search(c, parts)["id"]
+    scripted.ScriptedWorker(c).work()
+    c.evolution = tiny.search(c, parts, name="evolved", strategy={"name": "evolution", "population": 10, "generations": 3})["id"]
+    scripted.ScriptedWorker(c).work()
+    yield c
+    c.close()
+
+
+def press(page, name):
+    page.js("arguments[0].dispatchEvent(new MouseEvent('click', {bubbles: true}))", page.one(f"g[role=button][aria-label='{name}']"))
+
+
+def test_marked_options_filter_the_table_and_the_address_keeps_them(done, page):
+    page.sign_in(done)
+    page.open(f"{done.url}/searches/{done.search}?tab=decisions")
+    page.wait("lines", lambda: len(page.all("polyline.thread")) == 81)
+    press(page, "layer[0]: conv3")
+    press(page, "layer[2]: identity")
+    page.wait("rows of the marked ones only", lambda: len(codes(page)) == 9 and all(c[0] == "2" and c[2] == "0" for c in codes(page)))
+    assert len(page.all("polyline.thread:not(.off)")) == 9
+    page.driver.refresh()
+    page.wait("the same after a reload", lambda: len(codes(page)) == 9 and all(c[0] == "2" and c[2] == "0" for c in codes(page)))
+    page.click("Clear the marks")
+    page.wait("all rows", lambda: "81 architectures" in page.text() and len(rows(page)) > 12)
+
+
+def test_an_axis_is_dragged_to_mark_a_range(done, page):
+    from selenium.webdriver.common.action_chains import ActionChains
+    page.sign_in(done)
+    page.open(f"{done.url}/searches/{done.search}?tab=decisions")
+    page.wait("lines", lambda: len(page.all("polyline.thread")) == 81)
+    grip = page.all(".parallel .grip")[-1]
+    tall = grip.size["height"]
+    ActionChains(page.driver).move_to_element_with_offset(grip, 0, -int(tall / 2) + 2).click_and_hold().move_by_offset(0, int(tall / 4)).release().perform()
+    page.wait("a range of accuracies", lambda: "accuracy_min" in page.driver.current_url)
+    least = float(page.js("return new URLSearchParams(location.search).get('accuracy_min')"))
+    want = [r["code"] for r in done.ranking(done.search) if r["accuracy"] >= least]
+    page.wait("the best only", lambda: len(want) < 81 and codes(page) == want[:len(codes(page))] and f"{len(want)} architectures" in page.text())
+
+
+def test_decisions_options_and_what_the_best_share(done, page):
+    items = done.api("GET", f"/searches/{done.search}/importance", params={"top": 10})["items"]
+    page.sign_in(done)
+    page.open(f"{done.url}/searches/{done.search}?tab=decisions&top=10")
+    page.sees("What the best 10 have in common")
+    page.wait("bars", lambda: len(page.all(".bar-row")) == 4)
+    page.wait("cells", lambda: len(page.all(".heat .cell")) == 12)
+    shown = page.js("return [...document.querySelectorAll('.heat .cell-text')].map(t => Number(t.textContent))")
+    assert shown == [round(100 * o["top_share"]) for i in items for o in i["options"]]
+    best = max(items, key=lambda i: i["importance"])
+    assert best["decision"] in page.all(".bar-row")[0].get_attribute("aria-label")
+    press(page, page.all(".bar-row")[0].get_attribute("aria-label"))
+    page.sees(f"Options of {best['decision']}")
+    page.wait("its options only", lambda: len(page.all(".means .mean")) == 3)
+
+
+def test_generations_and_the_log(done, page):
+    page.sign_in(done)
+    page.open(f"{done.url}/searches/{done.evolution}?tab=history")
+    n = len(done.api("GET", f"/searches/{done.evolution}/generations")["items"])
+    page.wait("generations", lambda: len(page.all(".generations .box")) == n > 1)
+    page.sees("The search is done")
+    page.sees("Job ")
+
+
+def test_an_architecture_has_a_page(done, page):
+    best = done.ranking(done.search)[0]["code"]
+    page.sign_in(done)
+    page.open(f"{done.url}/searches/{done.search}?code={best}")
+    page.click("Open its page")
+    page.wait("the drawing", lambda: len(page.all(".network .pick.on")) == 4)
+    chosen = page.js("return [...document.querySelectorAll('.network .pick.on text')].map(t => t.firstChild.textContent)")
+    assert chosen == [["identity", "conv1", "conv3"][int(c)] for c in best]
+    neighbours = done.api("GET", f"/searches/{done.search}/candidates/{best}/neighbours")["items"]
+    page.wait("its neighbours", lambda: len(page.all("section[aria-labelledby=neighbours] tbody tr")) == len(neighbours) == 8)
+    page.sees("Its scores in all searches")
+    page.click(f"Compare with {neighbours[0]['candidate']['code']}")
+    page.sees(f"They differ in one decision: {neighbours[0]['decision']}")
+    page.wait("both networks", lambda: len(page.all(".network")) == 2 and len(page.all(".network .differs")) == 2)
+
+
+def test_a_comparison_takes_any_architecture_of_the_space(done, page):
+    code = done.ranking(done.evolution)[0]["code"]
+    here = {r["code"] for r in done.ranking(done.evolution)}
+    other = next(r["code"] for r in done.ranking(done.search) if r["code"] not in here)
+    page.sign_in(done)
+    page.open(f"{done.url}/searches/{done.evolution}/candidates/{code}?with={other}")
+    page.sees("not scored in this search")
+    page.wait("both networks", lambda: len(page.all(".network")) == 2)
+
+
+def test_the_scatter_zooms_and_the_address_keeps_it(done, page):
+    from selenium.webdriver.common.action_chains import ActionChains
+    page.sign_in(done)
+    page.open(f"{done.url}/searches/{done.search}")
+    page.wait("the plot", lambda: page.all(".plot .u-over"))
+    over = page.one(".plot .u-over")
+    page.wait("points", lambda: "81 architectures" in page.text())
+    ActionChains(page.driver).move_to_element_with_offset(over, -60, -40).click_and_hold().move_by_offset(120, 80).release().perform()
+    page.wait("the zoom in the address", lambda: "zoom=" in page.driver.current_url)
+    page.click("See all")
+    page.wait("no zoom", lambda: "zoom=" not in page.driver.current_url)
+
+
+def test_every_chart_can_be_taken_along(done, page):
+    page.sign_in(done)
+    page.js("window.saved = []; const make = URL.createObjectURL; URL.createObjectURL = b => { window.saved.push([b.type, b.size]); return make.call(URL, b); }")
+    for tab, figures in [("decisions", 4), ("history", 0)]:
+        page.js(f"history.pushState(null, '', '/searches/{done.search}?tab={tab}'); dispatchEvent(new PopStateEvent('popstate'))")
+        page.wait("figures", lambda: len(page.all("figure.figure")) == figures or not figures)
+    page.js(f"history.pushState(null, '', '/searches/{done.search}?tab=decisions'); dispatchEvent(new PopStateEvent('popstate'))")
+    page.wait("figures", lambda: len(page.all("figure.figure svg.drawn")) == 4)
+    for kind, type in [("CSV", "text/csv"), ("SVG", "image/svg+xml"), ("PNG", "image/png")]:
+        page.js("window.saved = []; [...document.querySelectorAll('figure.figure button')].filter(b => b.innerText === arguments[0]).forEach(b => b.click())", kind)
+        page.wait(kind, lambda: [s[0] for s in page.js("return window.saved")] == [type] * 4 and all(s[1] > 100 for s in page.js("return window.saved")))
