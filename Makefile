@@ -198,4 +198,4 @@ test-arm: ## kernel tests for aarch64 under qemu (deploy/install-deps.sh --arm)
 clean: ## remove build/
 	rm -rf build
 
--include $(FLEET_OBJ:.o=.d) $(PROTO_OBJ:.o=.d) $(SERVER_OBJ:.o=.d) $(WORKER_OBJ:.o=.d)
+-include $(FLEET_OBJ:.o=.d) $(PROTO_OBJ:.o=.d) $(SERVER_OBJ:.o=.d) $(WORKER_OBJ:.o=.d) $(wildcard $(B)/tests/*/*.d $(B)/tests/*/*/*.d)

@@ -1,6 +1,6 @@
-/* session: a browser's login. The cookie's value is a fresh secret that stands for a token; the database keeps its hash.
- * A session ends with its token's revocation, by itself after twelve hours, or at logout. It also decides whether a
- * request that relies on a cookie was really made by our own page. */
+/* session: a browser's login. The cookie's value is a fresh secret that stands for a token; the database keeps its
+ * hash. A session ends with its token's revocation, by itself after twelve hours, or at logout. It also decides whether
+ * a request that relies on a cookie was really made by our own page. */
 #ifndef SERVER_SESSION_H
 #define SERVER_SESSION_H
 
