@@ -101,6 +101,11 @@ $(FUZZ:%=fuzz-%): fuzz-%:
 		-artifact_prefix=build/fuzz/$*- build/fuzz/corpus-$* tests/fuzz/corpus/$*
 build/fuzz/fuzz-%: build/fuzz/tests/fuzz/fuzz_%.o build/fuzz/libproto.a
 	clang -pthread -fsanitize=fuzzer,address,undefined -o $@ $^ $(call pkg,libs,$(LIBS_PROTO)) -lm
+# What two of them test besides libproto.
+build/fuzz/fuzz-request: build/fuzz/server/router.o
+build/fuzz/fuzz-wire: build/fuzz/worker/wire.o
+$(B)/replay-request: $(B)/server/router.o
+$(B)/replay-wire: $(B)/worker/wire.o
 fuzz-replay: $(FUZZ:%=$(B)/replay-%) ## run every fuzz target over its committed corpus
 	@set -e; for f in $(FUZZ); do $(B)/replay-$$f tests/fuzz/corpus/$$f; done
 $(B)/replay-%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(B)/libproto.a
