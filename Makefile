@@ -100,7 +100,7 @@ $(FUZZ:%=fuzz-%): fuzz-%:
 	build/fuzz/fuzz-$* -max_total_time=$(SECS) -timeout=20 -rss_limit_mb=3000 -print_final_stats=1 -verbosity=0 \
 		-artifact_prefix=build/fuzz/$*- build/fuzz/corpus-$* tests/fuzz/corpus/$*
 build/fuzz/fuzz-%: build/fuzz/tests/fuzz/fuzz_%.o build/fuzz/libproto.a
-	clang -pthread -fsanitize=fuzzer,address,undefined -o $@ $^ $(call pkg,libs,$(LIBS_PROTO)) -lm
+	clang -pthread -fsanitize=fuzzer,address,undefined -o $@ $(filter %.o,$^) $(filter %.a,$^) $(call pkg,libs,$(LIBS_PROTO)) -lm
 # What two of them test besides libproto.
 build/fuzz/fuzz-request: build/fuzz/server/router.o
 build/fuzz/fuzz-wire: build/fuzz/worker/wire.o
@@ -109,7 +109,7 @@ $(B)/replay-wire: $(B)/worker/wire.o
 fuzz-replay: $(FUZZ:%=$(B)/replay-%) ## run every fuzz target over its committed corpus
 	@set -e; for f in $(FUZZ); do $(B)/replay-$$f tests/fuzz/corpus/$$f; done
 $(B)/replay-%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(B)/libproto.a
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call pkg,libs,$(LIBS_PROTO)) -lm
+	$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(call pkg,libs,$(LIBS_PROTO)) -lm
 .PHONY: fuzz-list fuzz-replay $(FUZZ:%=fuzz-%)
 .SECONDARY:
 
