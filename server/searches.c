@@ -8,6 +8,7 @@
 #include "server/db.h"
 #include "server/events.h"
 #include "server/http.h"
+#include "server/reaper.h"
 #include "server/sched.h"
 #include "server/search_fit.h"
 #include "server/search_space.h"
@@ -19,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ASK = 200, AHEAD = 2048, EVENT_MS = 250 };
+enum { ASK = 200, AHEAD = 2048, EVENT_MS = 250, LOOSE = 256 };
 
 struct searches {
     struct server *server;
@@ -55,6 +56,7 @@ static void run_free(struct search_run *r)
     json_decref(r->input);
     free(r->name);
     free(r->notes);
+    free(r->loose);
     free(r->owner);
     free(r);
 }
@@ -144,13 +146,29 @@ static int read_result(struct search_run *r, sqlite3_stmt *st, struct err *err)
     return search_tell(r->asker, row, failed, failed ? 0 : (double)result.n_correct / result.n_images, err);
 }
 
-static int each_candidate(struct server *s, struct search_run *r,
-                          int (*fn)(struct search_run *, sqlite3_stmt *, struct err *), struct err *err)
+/* A candidate without score and without job waits for the queue. */
+static int note_loose(struct search_run *r, sqlite3_stmt *st, struct err *err)
+{
+    if (!r->asker || !db_is_null(st, 14) || strcmp(db_text(st, 7), "queued") != 0)
+        return 0;
+    if (r->nloose % LOOSE == 0) {
+        uint32_t *p = realloc(r->loose, (r->nloose + LOOSE) * sizeof *p);
+        if (!p)
+            return err_set(err, ERR_NO_MEMORY, "", "no memory for the queue");
+        r->loose = p;
+    }
+    r->loose[r->nloose++] = (uint32_t)sqlite3_column_int64(st, 0);
+    return 0;
+}
+
+/* One pass: a result may be told as soon as its own proposal is there. */
+static int read_all(struct server *s, struct search_run *r, struct err *err)
 {
     sqlite3_stmt *st = db_query(s->db, SQL_CANDIDATE_ALL, "i", r->id);
     int rc;
     while ((rc = db_step(st, err)) > 0)
-        if ((rc = fn(r, st, err)) < 0)
+        if ((rc = read_candidate(r, st, err)) < 0 || (rc = read_result(r, st, err)) < 0 ||
+            (rc = note_loose(r, st, err)) < 0)
             break;
     db_done(st);
     return rc;
@@ -164,7 +182,7 @@ static int load_scores(struct server *s, struct search_run *r, struct err *err)
     r->scores = scores_new(space_ndecisions(r->space), decode, r);
     if (!r->scores)
         return err_set(err, ERR_NO_MEMORY, "", "no memory for scores");
-    if ((rc = each_candidate(s, r, read_candidate, err)) < 0 || (rc = each_candidate(s, r, read_result, err)) < 0)
+    if ((rc = read_all(s, r, err)) < 0)
         return rc;
     return store_search_truth(s->db, r->id, r->scores, err);
 }
@@ -192,14 +210,24 @@ static int is_open(const struct search_run *r)
     return r->state == SEARCH_RUNNING || r->state == SEARCH_PAUSED;
 }
 
+static int by_generation(const void *a, const void *b, void *scores)
+{
+    struct scores_row x, y;
+    scores_get(scores, *(const uint32_t *)a, &x);
+    scores_get(scores, *(const uint32_t *)b, &y);
+    return x.generation != y.generation ? (x.generation > y.generation) - (x.generation < y.generation)
+                                        : strcmp(x.code, y.code);
+}
+
 static int queue_rest(struct server *s, struct search_run *r, struct err *err)
 {
-    uint32_t *rows = NULL;
-    size_t n = 0;
-    int rc = store_search_loose(s->db, r->id, &rows, &n, err);
-    if (rc >= 0)
-        rc = sched_push(s->sched, r->id, rows, n, err);
-    free(rows);
+    if (!r->nloose)
+        return 0;
+    qsort_r(r->loose, r->nloose, sizeof *r->loose, by_generation, r->scores);
+    int rc = sched_push(s->sched, r->id, r->loose, r->nloose, err);
+    free(r->loose);
+    r->loose = NULL;
+    r->nloose = 0;
     return rc;
 }
 
@@ -453,7 +481,7 @@ int searches_set_state(struct server *s, struct search_run *r, enum search_state
 
 int searches_delete(struct server *s, struct search_run *r, struct err *err)
 {
-    int rc = store_search_delete(s->db, r->id, err);
+    int rc = reaper_doom_search(s, r->id, err);
     if (rc < 0)
         return rc;
     if (is_open(r))

@@ -32,6 +32,8 @@ struct search_run {
     struct search_space genes;
     struct strategy *asker; /* NULL once it ended */
     struct scores *scores;  /* NULL until needed */
+    uint32_t *loose;        /* at start only: rows in no job, before they are queued */
+    size_t nloose;
     int64_t told_ms;        /* when the last score event went out */
     int told_late;          /* a score has come since */
 };

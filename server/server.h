@@ -15,6 +15,7 @@ struct events;
 struct fleet;
 struct http;
 struct metrics;
+struct reaper;
 struct sched;
 struct searches;
 
@@ -28,6 +29,7 @@ struct server {
     struct metrics *metrics;
     struct fleet *fleet;       /* workers as they are now */
     struct searches *searches; /* searches that can run or be looked at */
+    struct reaper *reaper;     /* deletes what was given up */
     struct sched *sched;       /* who gets what */
     struct backup_run *backup; /* the last one since the start, or NULL */
     int64_t started_ms;        /* monotonic */
