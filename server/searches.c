@@ -23,7 +23,7 @@
 /* Asking makes plans, tens of microseconds to milliseconds each, on the loop: in slices, so that beats and results do not
  * wait for it. A queue shorter than LOW is filled at once, a longer one up to AHEAD in a fraction of the time. GROUP
  * proposals are queued together, sorted, so that a job's networks begin alike. */
-enum { ASK = 16, GROUP = 256, LOW = 512, AHEAD = 16384, SLICE_MS = 2, PAUSE_MS = 6, EVENT_MS = 250, LOOSE = 256 };
+enum { ASK = 4, GROUP = 256, LOW = 512, AHEAD = 16384, SLICE_MS = 2, PAUSE_MS = 3, EVENT_MS = 250, LOOSE = 256 };
 
 struct searches {
     struct server *server;
