@@ -1,7 +1,7 @@
 -- The whole current schema of the coordinator's database. Hashes are lower-case hex text, times Unix milliseconds,
 -- documents JSON text. A change comes with deploy/migrate/NNNN_what.sql, NNNN the new user_version. The program refuses a
 -- file whose user_version is newer than its own.
-PRAGMA user_version = 3;
+PRAGMA user_version = 4;
 
 -- Who may call: people's and programs' tokens, join tokens, and one key for each worker. Only hashes are kept.
 CREATE TABLE token (
@@ -30,7 +30,7 @@ CREATE TABLE blob (
     size INTEGER NOT NULL CHECK (size >= 0),
     stored INTEGER NOT NULL DEFAULT 0 CHECK (stored BETWEEN 0 AND size),
     complete INTEGER NOT NULL DEFAULT 0 CHECK (complete IN (0, 1)),
-    created INTEGER NOT NULL        -- or when it last grew or was asked for: unused ones go after a while
+    created INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE chunk (
     id INTEGER PRIMARY KEY,
@@ -133,7 +133,23 @@ CREATE TABLE candidate (
 CREATE INDEX candidate_job ON candidate (job) WHERE job IS NOT NULL;
 CREATE INDEX candidate_worker ON candidate (worker) WHERE worker IS NOT NULL;
 
--- A group of candidates handed out together. Its candidates point at it.
+-- Work beside the candidates' one score: the statistics of a candidate whose weights somebody wants, or a second opinion
+-- on some candidates of a job. Each has one job.
+CREATE TABLE errand (
+    id INTEGER PRIMARY KEY,
+    search INTEGER NOT NULL REFERENCES search (id) ON DELETE CASCADE,
+    kind TEXT NOT NULL CHECK (kind IN ('weights', 'check')),
+    state TEXT NOT NULL CHECK (state IN ('open', 'done', 'failed')),
+    rows TEXT NOT NULL,             -- the candidates: [idx, ...]
+    worker INTEGER REFERENCES worker (id),  -- whose scores a check looks at; it must not do it itself
+    result TEXT,                    -- weights: {"statistics", "backend", "build"}, done; {"type", "where", "detail"}, failed
+    created INTEGER NOT NULL
+) STRICT;
+CREATE INDEX errand_search ON errand (search, kind, rows);
+CREATE INDEX errand_worker ON errand (worker) WHERE worker IS NOT NULL;
+CREATE INDEX errand_open ON errand (id) WHERE state = 'open';
+
+-- A group of candidates handed out together. Its candidates point at it, unless it runs an errand.
 CREATE TABLE job (
     id INTEGER PRIMARY KEY,
     search INTEGER NOT NULL REFERENCES search (id) ON DELETE CASCADE,
@@ -148,9 +164,11 @@ CREATE TABLE job (
     backend TEXT,
     build TEXT,
     wall_ms INTEGER,
-    calibration_images INTEGER
+    calibration_images INTEGER,
+    errand INTEGER REFERENCES errand (id) ON DELETE CASCADE
 ) STRICT;
 CREATE INDEX job_search ON job (search);
+CREATE INDEX job_errand ON job (errand) WHERE errand IS NOT NULL;
 CREATE INDEX job_worker ON job (worker) WHERE worker IS NOT NULL;
 CREATE INDEX job_open ON job (id) WHERE state = 'open';
 
@@ -179,7 +197,10 @@ CREATE TABLE worker (
     failed INTEGER NOT NULL DEFAULT 0,
     rate REAL,                      -- measured candidates per second, NULL before the first result
     joined INTEGER NOT NULL,
-    seen INTEGER                    -- last contact that changed anything; beats are kept in memory
+    seen INTEGER,                   -- last contact that changed anything; beats are kept in memory
+    good INTEGER NOT NULL DEFAULT 0,    -- second opinions that agreed since the last that did not
+    bad INTEGER NOT NULL DEFAULT 0,     -- second opinions that showed a wrong score, since it joined or was released
+    quarantined INTEGER             -- when; NULL while it may work
 ) STRICT;
 
 CREATE TABLE truth (

@@ -4,6 +4,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include "server/db.h"
+#include "server/errands.h"
 #include "server/events.h"
 #include "server/fleet.h"
 #include "server/metrics.h"
@@ -47,9 +48,13 @@ static void lease_text(const struct lease_id *id, char out[33])
 
 static int lease_json(struct server *s, const struct sched_grant *g, json_t **out, struct err *err)
 {
-    struct search_run *r = searches_find(s->searches, g->search);
+    const struct errand *e = errands_find(s->errands, -g->search);
+    struct search_run *r = searches_find(s->searches, e ? e->search : g->search);
     if (!r)
         return err_set(err, ERR_INTERNAL, "", "a lease for search %lld that is not there", (long long)g->search);
+    const char *kind = e ? errand_job_kind(e->kind) : "score";
+    if (!searches_scores(s, r, err))
+        return -(int)err->code;
     int rc = searches_input(s, r, err);
     if (rc < 0)
         return rc;
@@ -62,7 +67,8 @@ static int lease_json(struct server *s, const struct sched_grant *g, json_t **ou
     char lease[33];
     lease_text(&g->lease, lease);
     json_object_set_new(input, "candidates", codes);
-    *out = json_pack("{sI ss ss sf so}", "job", (json_int_t)g->job, "lease", lease, "kind", "score", "expires_s",
+    json_object_set_new(input, "kind", json_string(kind));
+    *out = json_pack("{sI ss ss sf so}", "job", (json_int_t)g->job, "lease", lease, "kind", kind, "expires_s",
                      s->config->expiry_s, "input", input);
     return *out ? 0 : err_set(err, ERR_NO_MEMORY, "", "no memory for a job");
 }
@@ -72,7 +78,9 @@ static int store_grant(struct server *s, const struct sched_grant *g, int64_t wo
     char lease[33];
     int rc = 0;
     lease_text(&g->lease, lease);
-    if (g->fresh_job) {
+    const struct errand *e = errands_find(s->errands, -g->search);
+    int64_t search = e ? e->search : g->search;
+    if (g->fresh_job) { /* never an errand's */
         rc = db_exec(s->db, err, SQL_JOB_INSERT, "iiti", g->job, g->search, "score", clock_wall_ms());
         for (uint32_t i = 0; i < g->nrows && rc >= 0; i++)
             rc = db_exec(s->db, err, SQL_CANDIDATE_JOB, "iii", g->search, (int64_t)g->rows[i], g->job);
@@ -81,10 +89,10 @@ static int store_grant(struct server *s, const struct sched_grant *g, int64_t wo
         rc = db_exec(s->db, err, SQL_LEASE_INSERT, "tiii", lease, g->job, worker, clock_wall_ms());
         metrics_add(s->metrics, METRICS_LEASES, 1);
         log_info("job_leased", "job=%lld search=%lld worker=%lld candidates=%u attempt=%u", (long long)g->job,
-                 (long long)g->search, (long long)worker, g->nrows, g->attempt);
+                 (long long)search, (long long)worker, g->nrows, g->attempt);
         if (rc >= 0)
-            rc = events_emit(s->events, "job", g->search,
-                             json_pack("{sI sI ss sI}", "job", (json_int_t)g->job, "search", (json_int_t)g->search,
+            rc = events_emit(s->events, "job", search,
+                             json_pack("{sI sI ss sI}", "job", (json_int_t)g->job, "search", (json_int_t)search,
                                        "state", "leased", "worker", (json_int_t)worker),
                              err);
     }
@@ -255,6 +263,9 @@ static int expire(struct server *s, const struct sched_expired *e, struct err *e
         return rc;
     struct err why;
     err_set(&why, ERR_NETWORK, "", "every worker that took this job fell silent");
+    struct errand *errand = errands_find(s->errands, -e->search);
+    if (errand)
+        return errands_fail(s, errand, &why, err);
     return result_run_give_up(s, e->search, e->job, e->rows, e->nrows, e->worker, &why, err);
 }
 
@@ -318,6 +329,12 @@ int lease_run_load(struct server *s, struct err *err)
                                     .search = sqlite3_column_int64(st, 1),
                                     .failed = (uint32_t)sqlite3_column_int64(st, 2),
                                     .expired = (uint32_t)sqlite3_column_int64(st, 3)};
+        if (!db_is_null(st, 4)) {
+            struct errand *e = errands_find(s->errands, sqlite3_column_int64(st, 4));
+            if (e && ((rc = errands_schedule(s, e, &row, err)) < 0 || (rc = load_leases(s, &row, 1, err)) < 0))
+                break;
+            continue;
+        }
         struct search_run *r = searches_find(s->searches, row.search);
         if (r && (r->state == SEARCH_RUNNING || r->state == SEARCH_PAUSED) && (rc = load_job(s, &row, err)) < 0)
             break;

@@ -5,6 +5,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include "server/db.h"
+#include "server/errands.h"
 #include "server/events.h"
 #include "server/fleet.h"
 #include "server/metrics.h"
@@ -13,6 +14,7 @@
 #include "server/sched.h"
 #include "server/searches.h"
 #include "server/server.h"
+#include "server/weights.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -21,6 +23,7 @@
 
 struct delivery {
     struct search_run *run;
+    struct errand *errand; /* NULL: the candidates' one score */
     int64_t job, worker; /* the worker the lease was given to */
     const char *lease;
     struct lease_id id;
@@ -242,13 +245,43 @@ static int attempt_failed(struct server *s, struct delivery *d, const struct err
     int rc = f == SCHED_IGNORE ? 0 : db_exec(s->db, err, SQL_LEASE_STATE, "tt", d->lease, "failed");
     if (rc >= 0 && f != SCHED_IGNORE)
         rc = db_exec(s->db, err, SQL_JOB_COUNT_FAILED, "i", d->job);
-    if (rc >= 0 && f == SCHED_GIVE_UP)
+    if (rc >= 0 && f == SCHED_GIVE_UP && d->errand)
+        rc = errands_fail(s, d->errand, why, err);
+    else if (rc >= 0 && f == SCHED_GIVE_UP)
         rc = result_run_give_up(s, d->run->id, d->job, d->rows, (uint32_t)d->nrows, d->worker, why, err);
     if (rc >= 0)
         s->reload = 0;
     log_warn("attempt_failed", "job=%lld worker=%lld type=%s gave_up=%d detail=\"%s\"", (long long)d->job,
              (long long)d->worker, err_type(why->code), f == SCHED_GIVE_UP, why->text);
     return rc;
+}
+
+/* A result of an errand: what it is for is decided elsewhere; -ERR_INVALID there makes it a failed attempt. */
+static int take_errand(struct server *s, struct request *rq, struct delivery *d, struct err *err)
+{
+    struct sched_delivery out;
+    struct err wrong = {0};
+    json_t *result = NULL;
+    int rc = weights_accept(s, d->run, d->rows[0], d->scores[0], request_body(rq), &result, &wrong);
+    if (rc == -ERR_INVALID) {
+        metrics_add(s->metrics, METRICS_INVALID, 1);
+        rc = attempt_failed(s, d, &wrong, err);
+        return rc < 0 ? rc : request_refuse(rq, &wrong);
+    }
+    if (rc < 0) {
+        *err = wrong;
+        return rc;
+    }
+    s->reload = 1;
+    if (sched_result(s->sched, d->job, &d->id, clock_mono_ms(), &out) != SCHED_STORED)
+        rc = err_set(err, ERR_INTERNAL, "", "the scheduler does not know job %lld", (long long)d->job);
+    if (rc >= 0 && (rc = store_job(s, d, request_body(rq), err)) >= 0)
+        rc = errands_done(s, d->errand, result, err);
+    json_decref(result);
+    if (rc < 0)
+        return rc;
+    s->reload = 0;
+    return answer(s, rq, SCHED_ANSWER_STORED);
 }
 
 static int whole_error(struct server *s, struct request *rq, struct delivery *d, const json_t *error, struct err *err)
@@ -261,6 +294,8 @@ static int whole_error(struct server *s, struct request *rq, struct delivery *d,
     int rc;
     if (is_retryable(type)) {
         rc = attempt_failed(s, d, &why, err);
+    } else if (d->errand) {
+        rc = errands_fail(s, d->errand, &why, err);
     } else {
         s->reload = 1;
         rc = db_exec(s->db, err, SQL_JOB_FAILED, "ii", d->job, clock_wall_ms());
@@ -287,8 +322,7 @@ static int read_lease(struct server *s, struct delivery *d, struct err *err)
 }
 
 /* 1: open; 0: over, *final says how. */
-static int read_job(struct server *s, const struct delivery *d, int64_t *search, enum sched_answer *final,
-                    struct err *err)
+static int read_job(struct server *s, struct delivery *d, int64_t *search, enum sched_answer *final, struct err *err)
 {
     sqlite3_stmt *st = db_query(s->db, SQL_JOB_GET, "i", d->job);
     int rc = db_step(st, err), open = 0;
@@ -298,24 +332,37 @@ static int read_job(struct server *s, const struct delivery *d, int64_t *search,
         int has = hash_unhex(db_text(st, 3), sizeof accepted.bytes, accepted.bytes) == 0;
         open = strcmp(state, "open") == 0;
         *search = sqlite3_column_int64(st, 0);
+        d->errand = db_is_null(st, 4) ? NULL : errands_find(s->errands, sqlite3_column_int64(st, 4));
         *final = sched_final(strcmp(state, "done") == 0, has ? &accepted : NULL, &d->id);
     }
     db_done(st);
     return rc < 0 ? rc : open;
 }
 
+static int errand_rows(struct delivery *d, struct err *err)
+{
+    d->nrows = d->errand->nrows;
+    d->rows = malloc(d->nrows * sizeof *d->rows + 1);
+    if (!d->rows)
+        return err_set(err, ERR_NO_MEMORY, "", "no memory for a result");
+    memcpy(d->rows, d->errand->rows, d->nrows * sizeof *d->rows);
+    return 0;
+}
+
 static int deliver(struct server *s, struct request *rq, struct delivery *d, struct err *err)
 {
     const json_t *body = request_body(rq), *error = json_object_get(body, "error");
-    int rc = result_run_rows(s, d->job, &d->rows, &d->nrows, err);
+    int rc = d->errand ? errand_rows(d, err) : result_run_rows(s, d->job, &d->rows, &d->nrows, err);
     if (rc < 0)
         return rc;
+    if (!searches_scores(s, d->run, err))
+        return -(int)err->code;
     qsort(d->rows, d->nrows, sizeof *d->rows, by_number);
     if (error)
         return whole_error(s, rq, d, error, err);
     struct err wrong = {0};
     if (match(d, body, &wrong) >= 0)
-        return take_result(s, rq, d, err);
+        return d->errand ? take_errand(s, rq, d, err) : take_result(s, rq, d, err);
     if (wrong.code == ERR_NO_MEMORY) {
         *err = wrong;
         return -(int)err->code;
@@ -340,7 +387,7 @@ int route_putResult(struct server *s, struct request *rq, struct err *err)
     if ((rc = read_job(s, &d, &search, &final, err)) < 0)
         return rc;
     d.run = searches_find(s->searches, search);
-    if (rc == 0 || !d.run || (d.run->state != SEARCH_RUNNING && d.run->state != SEARCH_PAUSED))
+    if (rc == 0 || !d.run || (!d.errand && d.run->state != SEARCH_RUNNING && d.run->state != SEARCH_PAUSED))
         return answer(s, rq, rc == 0 ? final : SCHED_ANSWER_CANCELLED);
     rc = deliver(s, rq, &d, err);
     free(d.rows);

@@ -1,9 +1,36 @@
-/* route_candidate: one candidate with all that is stored about how it was scored. */
+/* route_candidate: one candidate with everything needed to repeat its score. */
+#include "proto/base/hash.h"
 #include "server/db.h"
+#include "server/request.h"
 #include "server/routes.h"
 #include "server/scores_view.h"
 #include "server/searches.h"
 #include "server/server.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int no_memory(struct err *err)
+{
+    return err_set(err, ERR_NO_MEMORY, "", "no memory for the answer");
+}
+
+static int find(struct server *s, struct request *rq, struct search_run **r, struct scores_row *row, struct err *err)
+{
+    int64_t id = request_int(rq, "id", 0);
+    const char *code = request_text(rq, "code");
+    *r = searches_find(s->searches, id);
+    if (!*r)
+        return err_set(err, ERR_NOT_FOUND, "path id", "there is no search %lld", (long long)id);
+    struct scores *scores = searches_scores(s, *r, err);
+    if (!scores)
+        return -(int)err->code;
+    int64_t at = scores_find(scores, code);
+    if (at < 0)
+        return err_set(err, ERR_NOT_FOUND, "path code", "\"%.200s\" is no candidate of this search", code);
+    scores_get(scores, (uint32_t)at, row);
+    return 0;
+}
 
 /* Better ones + 1; ties share a rank. 0: not scored. */
 static int64_t rank_of(const struct scores *scores, uint32_t row)
@@ -17,43 +44,64 @@ static int64_t rank_of(const struct scores *scores, uint32_t row)
     return better + 1;
 }
 
-/* What only the store keeps. */
-static int add_stored(struct server *s, const struct search_run *run, uint32_t row, json_t *doc, struct err *err)
+static json_t *text_or_null(sqlite3_stmt *st, int column)
 {
-    sqlite3_stmt *st = db_query(s->db, SQL_CANDIDATE_GET, "ii", run->id, (int64_t)row);
-    int rc = db_step(st, err);
-    if (rc > 0) {
-        json_object_set_new(doc, "loss_sum", db_is_null(st, 4) ? json_null() : json_real(sqlite3_column_double(st, 4)));
-        json_object_set_new(doc, "stats_digest", db_is_null(st, 5) ? json_null() : json_string(db_text(st, 5)));
-        json_object_set_new(doc, "error", db_json(st, 8));
-        json_object_set_new(doc, "backend", db_is_null(st, 9) ? json_null() : json_string(db_text(st, 9)));
-        json_object_set_new(doc, "build", db_is_null(st, 10) ? json_null() : json_string(db_text(st, 10)));
-    }
-    db_done(st);
-    return rc < 0 ? rc : 0;
+    return db_is_null(st, column) ? json_null() : json_string(db_text(st, column));
+}
+
+static json_t *int_or_null(sqlite3_stmt *st, int column)
+{
+    return db_is_null(st, column) ? json_null() : json_integer(sqlite3_column_int64(st, column));
+}
+
+static void add_score(json_t *j, sqlite3_stmt *st)
+{
+    json_object_set_new(j, "loss_sum", db_is_null(st, 4) ? json_null() : json_real(sqlite3_column_double(st, 4)));
+    json_object_set_new(j, "stats_digest", text_or_null(st, 5));
+    json_object_set_new(j, "error", db_json(st, 8));
+    json_object_set_new(j, "backend", text_or_null(st, 9));
+    json_object_set_new(j, "build", text_or_null(st, 10));
+    json_object_set_new(j, "job", int_or_null(st, 16));
+    json_object_set_new(j, "job_wall_ms", int_or_null(st, 17));
+    json_object_set_new(j, "calibration_images", int_or_null(st, 18));
+}
+
+/* The job document that scores this one candidate again: `subrank-worker score --job` takes it as it is. */
+static int add_repeat(struct server *s, struct search_run *r, json_t *j, const char *code, struct err *err)
+{
+    int rc = searches_input(s, r, err);
+    if (rc < 0)
+        return rc;
+    json_t *input = json_copy(r->input);
+    json_object_set_new(input, "candidates", json_pack("[s]", code));
+    char *data = json_dumps(json_object_get(input, "dataset"), JSON_COMPACT | JSON_SORT_KEYS), hash[HASH256_HEX];
+    if (data)
+        hash256_hex(data, strlen(data), hash);
+    json_object_set_new(j, "data_hash", data ? json_string(hash) : NULL);
+    free(data);
+    return json_object_set_new(j, "repeat", input) ? no_memory(err) : 0;
 }
 
 int route_getCandidate(struct server *s, struct request *rq, struct err *err)
 {
-    int64_t id = request_int(rq, "id", 0);
-    struct search_run *run = searches_find(s->searches, id);
-    if (!run)
-        return err_set(err, ERR_NOT_FOUND, "id", "search %lld does not exist", (long long)id);
-    struct scores *scores = searches_scores(s, run, err);
-    if (!scores)
-        return -(int)ERR_INTERNAL;
-    int64_t row = scores_find(scores, request_text(rq, "code"));
-    if (row < 0)
-        return err_set(err, ERR_NOT_FOUND, "code", "this search has no such candidate");
-    struct scores_row r;
-    scores_get(scores, (uint32_t)row, &r);
-    json_t *doc = searches_candidate(run, &r, rank_of(scores, (uint32_t)row));
-    if (!doc)
-        return err_set(err, ERR_NO_MEMORY, "", "not enough memory for the answer");
-    int rc = add_stored(s, run, (uint32_t)row, doc, err);
-    if (rc) {
-        json_decref(doc);
+    struct search_run *r;
+    struct scores_row row;
+    int rc = find(s, rq, &r, &row, err);
+    if (rc < 0)
+        return rc;
+    json_t *j = searches_candidate(r, &row, rank_of(r->scores, row.row));
+    if (!j)
+        return no_memory(err);
+    sqlite3_stmt *st = db_query(s->db, SQL_CANDIDATE_GET, "ii", r->id, (int64_t)row.row);
+    rc = db_step(st, err);
+    if (rc > 0)
+        add_score(j, st);
+    db_done(st);
+    if (rc >= 0)
+        rc = add_repeat(s, r, j, row.code, err);
+    if (rc < 0) {
+        json_decref(j);
         return rc;
     }
-    return request_json(rq, 200, doc);
+    return request_json(rq, 200, j);
 }

@@ -40,6 +40,11 @@ int sched_load_job(struct sched *s, const struct sched_job_row *row, struct err 
     return 0;
 }
 
+int64_t sched_new_job(struct sched *s)
+{
+    return s->next_job++;
+}
+
 void sched_load_next_job(struct sched *s, int64_t next_job)
 {
     if (next_job > s->next_job)

@@ -11,11 +11,11 @@
 struct auth;
 struct backup_run;
 struct db;
+struct errands;
 struct events;
 struct fleet;
 struct http;
 struct metrics;
-struct reaper;
 struct sched;
 struct searches;
 
@@ -29,7 +29,7 @@ struct server {
     struct metrics *metrics;
     struct fleet *fleet;       /* workers as they are now */
     struct searches *searches; /* searches that can run or be looked at */
-    struct reaper *reaper;     /* deletes what was given up */
+    struct errands *errands;   /* jobs beside the scores */
     struct sched *sched;       /* who gets what */
     struct backup_run *backup; /* the last one since the start, or NULL */
     int64_t started_ms;        /* monotonic */

@@ -15,7 +15,7 @@ int job_init(struct job *j, struct wire_lease *lease, struct err *err)
     j->input = lease->input;
     lease->input = NULL;
     j->of = (int64_t)json_array_size(json_object_get(j->input, "candidates"));
-    if (strcmp(j->kind, "score") != 0)
+    if (strcmp(j->kind, "score") != 0 && strcmp(j->kind, "weights") != 0)
         return err_set(err, ERR_UNSUPPORTED, "/kind", "this worker does not know jobs of kind \"%s\"", j->kind);
     char(*names)[65];
     int rc = wire_blobs(j->input, &names, &j->nblobs, err);

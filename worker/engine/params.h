@@ -31,10 +31,7 @@ int params_vector(struct params *ps, const struct param *p, const float **out, s
 
 size_t params_bytes(const struct params *ps); /* held now */
 
-/* Dense values of p (count floats): reads, slices, derives. Formulas: PARAM_TRANSFORM of Once-for-All (a flattened
- * centre crop times the matrix), PARAM_GROUPMASK of DGConv (entry (i, j) is kept when the bits of i and j agree
- * wherever a gate is closed; gate 0 belongs to the highest bit, open means > 0). */
-int params_dense(struct params *ps, const struct param *p, float *out, struct err *err);
-size_t params_count(const struct param *p); /* floats of p */
+int params_dense(struct params *ps, const struct param *p, float *out,
+                 struct err *err); /* as proto/param_values.h makes them */
 
 #endif

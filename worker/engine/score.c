@@ -39,6 +39,7 @@ struct job {                                                                    
     const char **names;                    /* of candidates */
     int ncandidates;
     int64_t done, of;
+    int gives_statistics;
     json_t *logits, *statistics; /* of the candidate being reported */
 };
 
@@ -62,8 +63,10 @@ static int read_evaluation(struct job *j, struct err *err)
 static int read_document(struct job *j, const json_t *doc, struct err *err)
 {
     const json_t *kind = json_object_get(doc, "kind");
-    if (!json_is_string(kind) || strcmp(json_string_value(kind), "score") != 0)
-        return err_set(err, ERR_UNSUPPORTED, "/kind", "the engine runs jobs of the kind \"score\"");
+    const char *name = json_is_string(kind) ? json_string_value(kind) : "";
+    if (strcmp(name, "score") != 0 && strcmp(name, "weights") != 0)
+        return err_set(err, ERR_UNSUPPORTED, "/kind", "the engine runs jobs of the kinds \"score\" and \"weights\"");
+    j->gives_statistics = j->opt->statistics || strcmp(name, "weights") == 0;
     j->space = json_object_get(json_object_get(doc, "space"), "document");
     j->checkpoint = json_object_get(doc, "checkpoint");
     j->dataset = json_object_get(json_object_get(doc, "dataset"), "document");
@@ -349,7 +352,7 @@ static int run(struct job *j, struct score_summary *summary, struct err *err)
                              .ctx = j,
                              .finished = finished,
                              .progress = progress,
-                             .statistics = j->opt->statistics ? keep_statistics : NULL,
+                             .statistics = j->gives_statistics ? keep_statistics : NULL,
                              .logits_wanted = j->opt->logits_wanted,
                              .logits = keep_logits};
     int rc = evaluate(&e, j->candidates, j->ncandidates, err);

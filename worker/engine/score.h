@@ -32,7 +32,8 @@ struct score_options {
     const atomic_int *cancel;     /* not 0: stop within a second; NULL: never */
     struct exec_profile *profile; /* NULL: not wanted */
     int64_t logits_wanted;        /* of the first so many scored images: added to each score as "logits" */
-    int statistics;               /* 1: scores carry "statistics": {path: {"mean": [...], "var": [...]}} */
+    int statistics; /* 1, or a job of kind "weights": scores carry "statistics": {path: {"mean": [...], "var": [...]}}
+                     */
 };
 
 /* A not-zero answer of either stops the job. */

@@ -1,6 +1,7 @@
 /* Operators of the CPU back end against PyTorch (tests/golden/make_ops.py), on every instruction set of this machine:
  * guard bands around every tensor, lanes past C zero, and the same bits for one sample as for the batch. */
 #include "proto/checkpoint.h"
+#include "proto/param_values.h"
 #include "tests/unit/test.h"
 #include "worker/engine/cpu/cpu.h"
 #include "worker/engine/params.h"
@@ -86,7 +87,7 @@ static int read_tensor(void *ctx, const struct param *p, float *out, struct err 
 {
     struct golden *g = ctx;
     const struct tensor *t = checkpoint_find(g->file, p->name);
-    return t ? checkpoint_read(g->file, t, out, params_count(p), err) : err_set(err, ERR_NOT_FOUND, p->name, "missing");
+    return t ? checkpoint_read(g->file, t, out, param_count(p), err) : err_set(err, ERR_NOT_FOUND, p->name, "missing");
 }
 
 static float *named(struct golden *g, const char *name, size_t *n)

@@ -269,6 +269,14 @@ export interface Candidate {
   backend?: string | null;
   build?: string | null;
   scored_at?: number | null;
+  /** This and what follows only for one candidate */
+  job?: number | null;
+  /** Of the whole job */
+  job_wall_ms?: number | null;
+  calibration_images?: number | null;
+  /** SHA-256 of the data set record */
+  data_hash?: string;
+  repeat?: ScoreJob;
   error?: ScoreError | null;
   truth?: number | null;
 }
@@ -512,6 +520,8 @@ export interface Score {
   loss_sum?: number | null;
   stats_digest?: string;
   macs?: number;
+  /** Kind weights: BatchNorm path -> {mean: [...], var: [...]} */
+  statistics?: { [name: string]: any };
   error?: ScoreError;
 }
 export interface ScoreError {
