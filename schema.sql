@@ -30,7 +30,7 @@ CREATE TABLE blob (
     size INTEGER NOT NULL CHECK (size >= 0),
     stored INTEGER NOT NULL DEFAULT 0 CHECK (stored BETWEEN 0 AND size),
     complete INTEGER NOT NULL DEFAULT 0 CHECK (complete IN (0, 1)),
-    created INTEGER NOT NULL
+    created INTEGER NOT NULL        -- or when it last grew or was asked for: unused ones go after a while
 ) STRICT;
 CREATE TABLE chunk (
     id INTEGER PRIMARY KEY,

@@ -171,8 +171,12 @@ static const char *option_text(const struct space *s, int decision, int option, 
 {
     if (!s->code_by_index)
         return s->decisions[decision].labels[option];
-    snprintf(buf, 16, "%d", option);
-    return buf;
+    char *at = buf + 15; /* not printf: a start reads a million codes */
+    *at = '\0';
+    do
+        *--at = (char)('0' + option % 10);
+    while (option /= 10);
+    return at;
 }
 
 /* The option whose text is the longest beginning of `at`; -1: none. */

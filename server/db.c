@@ -125,6 +125,8 @@ static int open_writer(struct db *db, struct err *err)
     int64_t version;
     db->writer = 1;
     int rc = migrate_readable(db->handle, db->path, &version, err); /* before anything is changed */
+    if (rc >= 0 && version == 0) /* so that deleting can give the end of the file back */
+        rc = run(db, "PRAGMA auto_vacuum = INCREMENTAL", err);
     if (rc >= 0)
         rc = run(db, "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 2000; PRAGMA cache_size = -65536", err);
     if (rc < 0 || (rc = migrate_run(db->handle, db->path, err)) < 0)
@@ -142,6 +144,8 @@ int db_open(const char *path, struct db **out, struct err *err)
     if (rc < 0)
         return rc;
     rc = open_writer(db, err);
+    if (rc < 0 && is_damaged(db))
+        rc = migrate_check(db->handle, path, "quick_check", err);
     if (rc < 0) {
         db_close(db);
         return rc;

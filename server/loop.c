@@ -11,6 +11,7 @@
 #include "server/http.h"
 #include "server/lease_run.h"
 #include "server/metrics.h"
+#include "server/reaper.h"
 #include "server/route_backup.h"
 #include "server/sched.h"
 #include "server/searches.h"
@@ -126,6 +127,7 @@ static void on_sweep(uv_timer_t *timer)
     if (lease_run_sweep(s, &err) < 0 || fleet_sweep(s, &err) < 0)
         s->reload = 1;
     http_sweep(s->http);
+    reaper_sweep(s);
     http_turn(s->http);
 }
 
@@ -185,6 +187,7 @@ static int open_rooms(struct loop *l, struct err *err)
         return err_set(err, ERR_NO_MEMORY, "", "no memory for metrics");
     if ((rc = db_open(path, &s->db, err)) < 0 || (rc = auth_new(s->db, &s->auth, err)) < 0 ||
         (rc = auth_bootstrap(s->auth, s->config->data, err)) < 0 || (rc = events_new(s, &s->events, err)) < 0 ||
+        (rc = reaper_new(s, &s->reaper, err)) < 0 ||
         (rc = load(s, err)) < 0 || (rc = db_commit(s->db, err)) < 0)
         return rc;
     return http_open(s, &s->http, err);
@@ -196,6 +199,7 @@ static void close_rooms(struct loop *l)
     http_close(s->http);
     route_backup_stop(s);
     events_free(s->events);
+    reaper_free(s->reaper);
     unload(s);
     auth_free(s->auth);
     db_close(s->db);

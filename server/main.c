@@ -5,6 +5,7 @@
 #include "server/config.h"
 #include "server/loop.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,6 +16,7 @@ int main(int argc, char **argv)
     enum log_level level;
     if (argc > 1 && strcmp(argv[1], "space") == 0)
         return space_cli(argc - 1, argv + 1);
+    signal(SIGXFSZ, SIG_IGN); /* a file at its size limit is a full disk: an error of write, not the end */
     int rc = command_run(argc, argv, &err);
     if (rc == 0 && (rc = config_read(argc, argv, &config, &err)) == 0) {
         if (log_level_parse(config.log_level, &level) < 0)

@@ -4,6 +4,7 @@
 #include "proto/base/hash.h"
 #include "proto/base/clock.h"
 #include "server/db.h"
+#include "server/reaper.h"
 #include "server/request.h"
 #include "server/routes.h"
 #include "server/server.h"
@@ -32,6 +33,16 @@ struct verify {
     struct store_blob blob;
     struct err err;
 };
+
+/* Somebody who asks for a blob is about to refer to it: the time until it counts as unused begins again. */
+static int touch(struct server *s, struct request *rq, const struct store_blob *b, struct err *err)
+{
+    int64_t now = clock_wall_ms(), half = (int64_t)(s->config->blob_grace_s * 500);
+    if (request_who(rq)->role == API_ROLE_WORKER)
+        return 0;
+    int rc = db_exec(s->db, err, SQL_BLOB_TOUCH, "iii", b->id, now, now - half);
+    return rc < 0 ? rc : 0;
+}
 
 static json_t *blob_json(const char *hash, const struct store_blob *b)
 {
@@ -143,6 +154,7 @@ static int verify_done(struct server *s, struct request *rq, void *arg, struct e
         int rc = store_blob_delete(s->db, v->blob.id, err);
         if (rc < 0)
             return rc;
+        reaper_wake(s);
         struct err wrong;
         err_set(&wrong, ERR_CORRUPT, "body", "the bytes have the hash %s; the upload was dropped", v->got);
         return request_refuse(rq, &wrong);
@@ -231,6 +243,7 @@ int route_putBlob(struct server *s, struct request *rq, struct err *err)
         /* A new beginning: what was there cannot be continued, or was not asked for. */
         if ((rc = store_blob_delete(s->db, b.id, err)) < 0)
             return rc;
+        reaper_wake(s);
         found = 0;
     }
     if (!found && from == 0 && (rc = store_blob_create(s->db, hash, total, &b, err)) < 0)
@@ -242,6 +255,8 @@ int route_putBlob(struct server *s, struct request *rq, struct err *err)
                        "%lld bytes are stored, so the next byte is %lld, not %lld", (long long)stored,
                        (long long)stored, (long long)from);
     }
+    if (found && b.complete && (rc = touch(s, rq, &b, err)) < 0)
+        return rc;
     if (found && b.complete)
         return request_json(rq, 200, blob_json(hash, &b));
     struct upload *u = calloc(1, sizeof *u);
@@ -360,7 +375,7 @@ int route_headBlob(struct server *s, struct request *rq, struct err *err)
 {
     struct store_blob b;
     int rc = complete_blob(s, rq, &b, err);
-    if (rc < 0)
+    if (rc < 0 || (rc = touch(s, rq, &b, err)) < 0)
         return rc;
     /* MHD sends the length of the body that it would send; nothing is read for HEAD. */
     struct download *d = calloc(1, sizeof *d);

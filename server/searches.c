@@ -9,6 +9,7 @@
 #include "server/errands.h"
 #include "server/events.h"
 #include "server/http.h"
+#include "server/reaper.h"
 #include "server/sched.h"
 #include "server/search_fit.h"
 #include "server/search_space.h"
@@ -20,7 +21,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ASK = 200, AHEAD = 2048, EVENT_MS = 250 };
+/* Asking makes plans, tens of microseconds to milliseconds each, on the loop: in slices, so that beats and results do not
+ * wait for it. A queue shorter than LOW is filled at once, a longer one up to AHEAD in a fraction of the time. GROUP
+ * proposals are queued together, sorted, so that a job's networks begin alike. */
+enum { ASK = 4, GROUP = 256, LOW = 512, AHEAD = 16384, SLICE_MS = 2, PAUSE_MS = 3, EVENT_MS = 250, LOOSE = 256 };
 
 struct searches {
     struct server *server;
@@ -56,6 +60,7 @@ static void run_free(struct search_run *r)
     json_decref(r->input);
     free(r->name);
     free(r->notes);
+    free(r->loose);
     free(r->owner);
     free(r);
 }
@@ -145,13 +150,29 @@ static int read_result(struct search_run *r, sqlite3_stmt *st, struct err *err)
     return search_tell(r->asker, row, failed, failed ? 0 : (double)result.n_correct / result.n_images, err);
 }
 
-static int each_candidate(struct server *s, struct search_run *r,
-                          int (*fn)(struct search_run *, sqlite3_stmt *, struct err *), struct err *err)
+/* A candidate without score and without job waits for the queue. */
+static int note_loose(struct search_run *r, sqlite3_stmt *st, struct err *err)
+{
+    if (!r->asker || !db_is_null(st, 14) || strcmp(db_text(st, 7), "queued") != 0)
+        return 0;
+    if (r->nloose % LOOSE == 0) {
+        uint32_t *p = realloc(r->loose, (r->nloose + LOOSE) * sizeof *p);
+        if (!p)
+            return err_set(err, ERR_NO_MEMORY, "", "no memory for the queue");
+        r->loose = p;
+    }
+    r->loose[r->nloose++] = (uint32_t)sqlite3_column_int64(st, 0);
+    return 0;
+}
+
+/* One pass: a result may be told as soon as its own proposal is there. */
+static int read_all(struct server *s, struct search_run *r, struct err *err)
 {
     sqlite3_stmt *st = db_query(s->db, SQL_CANDIDATE_ALL, "i", r->id);
     int rc;
     while ((rc = db_step(st, err)) > 0)
-        if ((rc = fn(r, st, err)) < 0)
+        if ((rc = read_candidate(r, st, err)) < 0 || (rc = read_result(r, st, err)) < 0 ||
+            (rc = note_loose(r, st, err)) < 0)
             break;
     db_done(st);
     return rc;
@@ -165,8 +186,9 @@ static int load_scores(struct server *s, struct search_run *r, struct err *err)
     r->scores = scores_new(space_ndecisions(r->space), decode, r);
     if (!r->scores)
         return err_set(err, ERR_NO_MEMORY, "", "no memory for scores");
-    if ((rc = each_candidate(s, r, read_candidate, err)) < 0 || (rc = each_candidate(s, r, read_result, err)) < 0)
+    if ((rc = read_all(s, r, err)) < 0)
         return rc;
+    r->queued = scores_count(r->scores);
     return store_search_truth(s->db, r->id, r->scores, err);
 }
 
@@ -193,48 +215,89 @@ static int is_open(const struct search_run *r)
     return r->state == SEARCH_RUNNING || r->state == SEARCH_PAUSED;
 }
 
+static int by_generation(const void *a, const void *b, void *scores)
+{
+    struct scores_row x, y;
+    scores_get(scores, *(const uint32_t *)a, &x);
+    scores_get(scores, *(const uint32_t *)b, &y);
+    return x.generation != y.generation ? (x.generation > y.generation) - (x.generation < y.generation)
+                                        : strcmp(x.code, y.code);
+}
+
 static int queue_rest(struct server *s, struct search_run *r, struct err *err)
 {
-    uint32_t *rows = NULL;
-    size_t n = 0;
-    int rc = store_search_loose(s->db, r->id, &rows, &n, err);
-    if (rc >= 0)
-        rc = sched_push(s->sched, r->id, rows, n, err);
-    free(rows);
+    if (!r->nloose)
+        return 0;
+    qsort_r(r->loose, r->nloose, sizeof *r->loose, by_generation, r->scores);
+    int rc = sched_push(s->sched, r->id, r->loose, r->nloose, err);
+    free(r->loose);
+    r->loose = NULL;
+    r->nloose = 0;
     return rc;
 }
 
 /* ---- asking */
 
+struct by_code {
+    const char *code;
+    uint32_t row;
+};
+
 static int by_code(const void *a, const void *b)
 {
-    const struct search_proposal *const *x = a, *const *y = b;
-    return strcmp((*x)->code, (*y)->code);
+    return strcmp(((const struct by_code *)a)->code, ((const struct by_code *)b)->code);
 }
 
-static int take_batch(struct server *s, struct search_run *r, const struct search_proposal *batch, size_t n,
-                      struct err *err)
+/* What was proposed since the last time reaches the scheduler, neighbours next to each other. */
+static int queue_proposed(struct server *s, struct search_run *r, struct err *err)
 {
-    const struct search_proposal **order = malloc((n + 1) * sizeof *order);
+    uint32_t n = scores_count(r->scores) - r->queued;
+    struct by_code *order = malloc((n + 1) * sizeof *order);
     uint32_t *rows = malloc((n + 1) * sizeof *rows);
     int rc = order && rows ? 0 : err_set(err, ERR_NO_MEMORY, "", "no memory for proposals");
+    for (uint32_t i = 0; i < n && rc >= 0; i++) {
+        struct scores_row row;
+        scores_get(r->scores, r->queued + i, &row);
+        order[i] = (struct by_code){row.code, r->queued + i};
+    }
+    if (rc >= 0) {
+        qsort(order, n, sizeof *order, by_code);
+        for (uint32_t i = 0; i < n; i++)
+            rows[i] = order[i].row;
+        rc = sched_push(s->sched, r->id, rows, n, err);
+        r->queued += n;
+    }
+    free(order);
+    free(rows);
+    return rc;
+}
+
+static int store_batch(struct server *s, struct search_run *r, const struct search_proposal *batch, size_t n,
+                       struct err *err)
+{
+    int rc = 0;
     for (size_t i = 0; i < n && rc >= 0; i++) {
-        order[i] = &batch[i];
         rc = store_search_propose(s->db, r->id, &batch[i], err);
         struct scores_new row = {batch[i].code, batch[i].cost.class_key, batch[i].cost.macs, batch[i].cost.params,
                                  batch[i].generation};
         if (rc >= 0)
             rc = scores_add(r->scores, &row, err);
     }
-    if (rc >= 0) {
-        qsort(order, n, sizeof *order, by_code); /* neighbours share the beginnings of their networks */
-        for (size_t i = 0; i < n; i++)
-            rows[i] = order[i]->index;
-        rc = sched_push(s->sched, r->id, rows, n, err);
-    }
-    free(order);
-    free(rows);
     return rc;
+}
+
+static int take_batch(struct server *s, struct search_run *r, const struct search_proposal *batch, size_t n,
+                      struct err *err)
+{
+    int rc = db_savepoint(s->db, err); /* a batch is stored whole or not at all */
+    if (rc < 0)
+        return rc;
+    rc = store_batch(s, r, batch, n, err);
+    db_savepoint_end(s->db, rc >= 0);
+    uint32_t loose = scores_count(r->scores) - r->queued;
+    if (rc < 0 || !loose || (loose < GROUP && search_ready(r->asker) && sched_queued(s->sched, r->id) > 0))
+        return rc;
+    return queue_proposed(s, r, err);
 }
 
 static int finish_if_done(struct server *s, struct search_run *r, struct err *err)
@@ -244,11 +307,9 @@ static int finish_if_done(struct server *s, struct search_run *r, struct err *er
     return searches_set_state(s, r, SEARCH_DONE, NULL, err);
 }
 
-/* One ask of one search; 1 when the next should follow soon. */
+/* One ask of one search that is ready; how many it brought. */
 static int ask(struct server *s, struct search_run *r, struct err *err)
 {
-    if (sched_queued(s->sched, r->id) >= AHEAD || !search_ready(r->asker))
-        return finish_if_done(s, r, err);
     const struct search_proposal *batch;
     size_t n = 0;
     int rc = search_ask(r->asker, ASK, &batch, &n, err);
@@ -258,34 +319,70 @@ static int ask(struct server *s, struct search_run *r, struct err *err)
         json_decref(error);
         return failed;
     }
+    if (!s->lazy_bytes)
+        s->lazy_ms = clock_mono_ms();
+    s->lazy_bytes += (int64_t)n; /* nobody waits for proposals: a few asks share a commit */
     rc = take_batch(s, r, batch, n, err);
-    return rc < 0 ? rc : n || search_ready(r->asker) ? 1 : finish_if_done(s, r, err);
+    return rc < 0 ? rc : (int)n;
+}
+
+static size_t waiting(const struct server *s, const struct search_run *r)
+{
+    return sched_queued(s->sched, r->id) + scores_count(r->scores) - r->queued;
+}
+
+static int wants_more(const struct server *s, const struct search_run *r)
+{
+    return r->state == SEARCH_RUNNING && search_ready(r->asker) && waiting(s, r) < AHEAD;
+}
+
+/* The search with the shortest queue of those that can propose, or NULL. */
+static struct search_run *hungriest(const struct server *s)
+{
+    struct search_run *best = NULL;
+    for (struct search_run *r = s->searches->first; r; r = r->next)
+        if (wants_more(s, r) && (!best || waiting(s, r) < waiting(s, best)))
+            best = r;
+    return best;
+}
+
+static int finish_all(struct server *s, struct err *err)
+{
+    int rc = 0;
+    for (struct search_run *r = s->searches->first; r && rc >= 0; r = r->next)
+        if (r->state == SEARCH_RUNNING && !search_ready(r->asker))
+            rc = finish_if_done(s, r, err);
+    return rc;
 }
 
 static void on_ask(uv_timer_t *timer)
 {
     struct server *s = timer->data;
     struct err err = {0};
-    int more = 0;
-    for (struct search_run *r = s->searches->first; r && !s->reload; r = r->next) {
-        if (r->state != SEARCH_RUNNING)
-            continue;
-        int rc = ask(s, r, &err);
-        more |= rc > 0;
-        if (rc < 0) {
-            log_error("ask_failed", "search=%lld type=%s detail=\"%s\"", (long long)r->id, err_type(err.code),
-                      err.text);
-            s->reload = 1;
-        }
+    struct search_run *r = NULL;
+    int64_t until = clock_mono_ms() + SLICE_MS;
+    int rc = 0, low = 0;
+    while (!s->reload && rc >= 0 && (r = hungriest(s))) {
+        low = waiting(s, r) < LOW;
+        if (clock_mono_ms() >= until)
+            break;
+        rc = ask(s, r, &err);
     }
-    if (more)
-        uv_timer_start(timer, on_ask, 0, 0);
+    if (rc >= 0 && !s->reload)
+        rc = finish_all(s, &err);
+    if (rc < 0) {
+        log_error("ask_failed", "type=%s detail=\"%s\"", err_type(err.code), err.text);
+        s->reload = 1;
+    }
+    if (r && rc >= 0)
+        uv_timer_start(timer, on_ask, low ? 0 : PAUSE_MS, 0);
     http_turn(s->http);
 }
 
 void searches_wake(struct server *s)
 {
-    uv_timer_start(s->searches->asker, on_ask, 0, 0);
+    if (!uv_is_active((uv_handle_t *)s->searches->asker))
+        uv_timer_start(s->searches->asker, on_ask, 0, 0);
 }
 
 /* ---- telling */
@@ -454,7 +551,7 @@ int searches_set_state(struct server *s, struct search_run *r, enum search_state
 
 int searches_delete(struct server *s, struct search_run *r, struct err *err)
 {
-    int rc = store_search_delete(s->db, r->id, err);
+    int rc = reaper_doom_search(s, r->id, err);
     if (rc < 0)
         return rc;
     if (is_open(r))

@@ -32,6 +32,9 @@ struct search_run {
     struct search_space genes;
     struct strategy *asker; /* NULL once it ended */
     struct scores *scores;  /* NULL until needed */
+    uint32_t *loose;        /* at start only: rows in no job, before they are queued */
+    size_t nloose;
+    uint32_t queued;        /* rows before this one went to the scheduler */
     int64_t told_ms;        /* when the last score event went out */
     int told_late;          /* a score has come since */
 };

@@ -16,6 +16,7 @@ struct events;
 struct fleet;
 struct http;
 struct metrics;
+struct reaper;
 struct sched;
 struct searches;
 
@@ -30,6 +31,7 @@ struct server {
     struct fleet *fleet;       /* workers as they are now */
     struct searches *searches; /* searches that can run or be looked at */
     struct errands *errands;   /* jobs beside the scores */
+    struct reaper *reaper;     /* deletes what was given up */
     struct sched *sched;       /* who gets what */
     struct backup_run *backup; /* the last one since the start, or NULL */
     int64_t started_ms;        /* monotonic */

@@ -30,7 +30,7 @@ int store_blob_append(struct db *db, struct store_blob *b, const void *data, siz
         return rc;
     rc = db_exec(db, err, SQL_CHUNK_INSERT, "iib", b->id, b->stored, data, n);
     if (rc >= 0)
-        rc = db_exec(db, err, SQL_BLOB_GROW, "ii", b->id, (int64_t)n);
+        rc = db_exec(db, err, SQL_BLOB_GROW, "iii", b->id, (int64_t)n, clock_wall_ms());
     db_savepoint_end(db, rc >= 0);
     if (rc >= 0)
         b->stored += (int64_t)n;
@@ -39,7 +39,7 @@ int store_blob_append(struct db *db, struct store_blob *b, const void *data, siz
 
 int store_blob_complete(struct db *db, int64_t id, struct err *err)
 {
-    int rc = db_exec(db, err, SQL_BLOB_COMPLETE, "i", id);
+    int rc = db_exec(db, err, SQL_BLOB_COMPLETE, "ii", id, clock_wall_ms());
     return rc == 0  ? err_set(err, ERR_CONFLICT, "blob", "the upload changed while it was verified; send it again")
            : rc < 0 ? rc
                     : 0;
@@ -47,7 +47,7 @@ int store_blob_complete(struct db *db, int64_t id, struct err *err)
 
 int store_blob_delete(struct db *db, int64_t id, struct err *err)
 {
-    int rc = db_exec(db, err, SQL_BLOB_DELETE, "i", id);
+    int rc = db_exec(db, err, SQL_BLOB_DOOM, "i", id);
     return rc < 0 ? rc : 0;
 }
 

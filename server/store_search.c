@@ -270,11 +270,6 @@ int store_search_state(struct db *db, int64_t id, const char *state, const json_
     return rc;
 }
 
-int store_search_delete(struct db *db, int64_t id, struct err *err)
-{
-    return db_exec(db, err, SQL_SEARCH_DELETE, "i", id);
-}
-
 /* ---- what a search stands on */
 
 int store_search_shape(struct db *db, const struct search_run *r, struct shape *out, int64_t *labels, struct err *err)
@@ -371,28 +366,6 @@ int store_search_propose(struct db *db, int64_t search, const struct search_prop
     int rc = db_exec(db, err, SQL_CANDIDATE_INSERT, "iitttiii", search, (int64_t)p->index, p->code, key, class,
                      (int64_t)p->cost.macs, (int64_t)p->cost.params, (int64_t)p->generation);
     return rc < 0 ? rc : 0;
-}
-
-int store_search_loose(struct db *db, int64_t search, uint32_t **rows, size_t *n, struct err *err)
-{
-    sqlite3_stmt *st = db_query(db, SQL_CANDIDATE_LOOSE, "i", search);
-    size_t cap = 0;
-    int rc;
-    *n = 0;
-    while ((rc = db_step(st, err)) > 0) {
-        if (*n == cap) {
-            cap = cap ? cap * 2 : 256;
-            uint32_t *p = realloc(*rows, cap * sizeof *p);
-            if (!p) {
-                rc = err_set(err, ERR_NO_MEMORY, "", "no memory for the queue");
-                break;
-            }
-            *rows = p;
-        }
-        (*rows)[(*n)++] = (uint32_t)sqlite3_column_int64(st, 0);
-    }
-    db_done(st);
-    return rc;
 }
 
 int store_search_truth(struct db *db, int64_t search, struct scores *scores, struct err *err)

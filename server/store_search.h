@@ -12,7 +12,6 @@ int store_search_strategy(struct db *db, const struct search_run *r, struct err 
 int store_search_patch(struct db *db, struct search_run *r, const json_t *body, struct err *err);
 int store_search_state(struct db *db, int64_t id, const char *state, const json_t *error, int64_t finished,
                        struct err *err);
-int store_search_delete(struct db *db, int64_t id, struct err *err);
 
 int store_search_limits(const json_t *constraints, struct search_limits *out, struct err *err);
 /* The shape of an image and the number of labels in the split that is scored. */
@@ -24,8 +23,6 @@ int store_search_input(struct db *db, const struct search_run *r, json_t **out,
                        struct err *err); /* job document, no candidates */
 
 int store_search_propose(struct db *db, int64_t search, const struct search_proposal *p, struct err *err);
-int store_search_loose(struct db *db, int64_t search, uint32_t **rows, size_t *n,
-                       struct err *err); /* queued, in no job, by code */
 int store_search_truth(struct db *db, int64_t search, struct scores *scores, struct err *err);
 
 #endif

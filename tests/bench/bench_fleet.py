@@ -148,7 +148,11 @@ def bench_leases(bench):
     stored = rig.store(server, large=not bench.short)
     for _ in range(10):
         rig.start_search(server, stored, 100_000)
-    time.sleep(1 if bench.short else 8)
+    queued = 2 * 4 * rate * seconds // 10 if bench.short else 9000
+
+    def shortest():
+        return min(server.api("GET", f"/searches/{i + 1}")["progress"]["proposed"] for i in range(10))
+    rig.wait_for("the queues to fill", lambda: shortest() >= queued, 180, 0.5)
     fleet = bench.fleet(server, workers=1000, join_rate=1000, beat_s=30, rate=rate, jobs=1000, hold_s=120)
     fleet.wait("all workers", lambda m: m["joined"] == 1000, 60)
     time.sleep(2)

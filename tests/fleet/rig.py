@@ -16,7 +16,7 @@ import zlib
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests" / "e2e"), str(ROOT / "tests" / "bench")]
 
-from cluster import BUILD, Coordinator  # noqa: E402
+from cluster import BUILD, Coordinator, wait_for  # noqa: E402, F401
 
 SIM = BUILD / "fleet-sim"
 LAYERS, WIDTH, KERNELS, IMAGES = 12, 8, (1, 3, 5, 7), 100
