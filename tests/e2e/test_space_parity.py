@@ -8,7 +8,7 @@ import pytest
 
 FOLDER = Path(__file__).resolve().parents[1] / "golden/spaces"
 sys.path.insert(0, str(FOLDER))
-HELPERS = ("parity", "ofa")
+HELPERS = ("parity", "ofa", "attentive", "mobile")
 parity = pytest.importorskip("parity", reason="SKIP: PyTorch not found")
 
 

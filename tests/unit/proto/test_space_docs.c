@@ -94,3 +94,65 @@ TEST(docs_mixpath_nb101)
     spaces_golden(s, "0+2:conv3x3,conv1x1,maxpool3x3,conv1x1", "mixpath-nb101-two");
     space_free(s);
 }
+
+/* AttentiveNAS: 4 x 1536 x 6912 x 128 x 81 architectures; the smallest network is the paper's A0. Costs of both ends
+ * recomputed from the released code's formula: 203.39 M and 1939.34 M. BigNAS by its configuration file. */
+TEST(docs_attentive)
+{
+    document("attentive-nas", "440301256704");
+    document("big-nas", "235929600");
+    struct space *s = spaces_open("attentive-nas");
+    CHECK_NEAR((double)space_bounds(s)->conv_macs.min / 1e6, 203.39, 0.005);
+    CHECK_NEAR((double)space_bounds(s)->conv_macs.max / 1e6, 1939.34, 0.005);
+    CHECK(space_bounds(s)->conv_macs.exact);
+    spaces_golden(s, "192,16,16,24,32,64,112,192,216,1792,1,3,3,3,3,3,1,3,3,3,3,3,3,3,1,4,4,4,4,6,6",
+                  "attentive-nas-smallest");
+    space_free(s);
+}
+
+/* The repository's MAC table (op_flops_dict) sums to 473.549240 M and 468.807608 M for these two codes; it counts the
+ * classifier twice, less one addition a class: 2 x 1728 x 1000 - 1000. */
+TEST(docs_bn_nas)
+{
+    document("bn-nas", "221502229807900608"); /* 6^6 x 7^15 */
+    struct space *s = spaces_open("bn-nas");
+    CHECK_INT(spaces_cost(s, "3,-1,0,4,0,-1,-1,0,4,-1,4,4,1,4,2,0,0,4,0,2,2").conv_macs, 473549240 - 1727000);
+    CHECK_INT(spaces_cost(s, "0,-1,0,0,4,-1,-1,2,0,-1,4,4,3,0,2,1,0,4,2,5,2").conv_macs, 468807608 - 1727000);
+    space_free(s);
+}
+
+/* Published: 348, 394, 466, 611 M (with BatchNorm counted) and 4.2, 4.9, 5.3, 6.4 M parameters; convolutions and
+ * classifier alone, recomputed for the four networks: 335.14, 392.49, 450.14, 592.84 M. */
+TEST(docs_dna)
+{
+    static const struct {
+        const char *code;
+        double macs, params;
+    } rows[] = {{"3x24:430 4x40:3340 4x80:2340 4x96:1441 5x160:14441 0", 335.14, 4.243},
+                {"3x24:342 3x40:2420 4x80:1440 4x96:1441 5x192:24442 0", 392.49, 4.918},
+                {"2x24:100 4x40:1101 4x80:1011 4x112:0114 4x192:14110 0", 450.14, 5.274},
+                {"3x24:212 4x40:2222 4x80:2112 4x112:2121 5x192:21112 0", 592.84, 6.409}};
+    struct space *s = spaces_open("dna");
+    for (int i = 0; i < 4; i++) {
+        struct cost c = spaces_cost(s, rows[i].code);
+        CHECK_NEAR((double)c.conv_macs / 1e6, rows[i].macs, 0.005);
+        CHECK_NEAR((double)c.params / 1e6, rows[i].params, 0.0005);
+    }
+    space_free(s);
+    /* (6^2 + 6^3)(6^3 + 6^4) 6^4 (2 x 6^4)(6^4 + 2 x 6^5) 6 */
+    document("dna", "129387384795561984");
+}
+
+/* The trained networks of BossNAS's ranking experiment have no shortcut where shapes change: the table's 486,885,472 MACs
+ * and 5,656,456 parameters and the five shortcuts' convolutions and BatchNorms. */
+TEST(docs_bossnas_mbconv)
+{
+    document("bossnas-mbconv", "68719476736"); /* 4^18 */
+    struct space *s = spaces_open("bossnas-mbconv");
+    struct cost c = spaces_cost(s, "11 1111 1101 1011 1101");
+    int64_t convs = 16 * 24 + 24 * 40 + 40 * 80 + 80 * 112 + 112 * 192;
+    int64_t macs = 16 * 24 * 56 * 56 + 24 * 40 * 28 * 28 + (40 * 80 + 80 * 112) * 14 * 14 + 112 * 192 * 7 * 7;
+    CHECK_INT(c.conv_macs, 486885472 + macs);
+    CHECK_INT(c.params, 5656456 + convs + 2 * (24 + 40 + 80 + 112 + 192));
+    space_free(s);
+}
