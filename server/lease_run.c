@@ -331,7 +331,8 @@ int lease_run_load(struct server *s, struct err *err)
                                     .expired = (uint32_t)sqlite3_column_int64(st, 3)};
         if (!db_is_null(st, 4)) {
             struct errand *e = errands_find(s->errands, sqlite3_column_int64(st, 4));
-            if (e && ((rc = errands_schedule(s, e, &row, err)) < 0 || (rc = load_leases(s, &row, 1, err)) < 0))
+            if (e && searches_find(s->searches, e->search) &&
+                ((rc = errands_schedule(s, e, &row, err)) < 0 || (rc = load_leases(s, &row, 1, err)) < 0))
                 break;
             continue;
         }
