@@ -197,9 +197,12 @@ int db_in_write(const struct db *db)
 int db_write(struct db *db, struct err *err)
 {
     assert(db->writer);
-    if (db->in_write)
-        return 0;
-    int rc = run(db, "BEGIN IMMEDIATE", err);
+    int open = !sqlite3_get_autocommit(db->handle);
+    if (db->in_write) /* a full disk or failed read lets SQLite undo the whole transaction by itself */
+        return open ? 0 : err_set(err, ERR_IO, "database", "an earlier change of this turn was undone");
+    int rc = open ? run(db, "ROLLBACK", err) : 0; /* one that found no memory when it was due */
+    if (rc >= 0)
+        rc = run(db, "BEGIN IMMEDIATE", err);
     if (rc >= 0)
         db->in_write = 1;
     return rc;
@@ -229,24 +232,32 @@ void db_savepoint_end(struct db *db, int keep)
     run(db, "RELEASE request", NULL);
 }
 
-static void bind_all(sqlite3_stmt *st, const char *fmt, va_list ap)
+/* 0, or what SQLite says: a text that found no memory must not become NULL. */
+static int bind_one(sqlite3_stmt *st, int i, char type, va_list *ap)
 {
-    for (int i = 1; *fmt; fmt++, i++) {
-        if (*fmt == 'i') {
-            sqlite3_bind_int64(st, i, va_arg(ap, int64_t));
-        } else if (*fmt == 'd') {
-            sqlite3_bind_double(st, i, va_arg(ap, double));
-        } else if (*fmt == 't') {
-            const char *s = va_arg(ap, const char *);
-            sqlite3_bind_text(st, i, s, -1, SQLITE_TRANSIENT);
-        } else if (*fmt == 'b') {
-            const void *p = va_arg(ap, const void *);
-            sqlite3_bind_blob64(st, i, p, va_arg(ap, size_t), SQLITE_TRANSIENT);
-        } else {
-            assert(*fmt == 'n');
-            sqlite3_bind_null(st, i);
-        }
+    if (type == 'i')
+        return sqlite3_bind_int64(st, i, va_arg(*ap, int64_t));
+    if (type == 'd')
+        return sqlite3_bind_double(st, i, va_arg(*ap, double));
+    if (type == 't')
+        return sqlite3_bind_text(st, i, va_arg(*ap, const char *), -1, SQLITE_TRANSIENT);
+    if (type == 'b') {
+        const void *p = va_arg(*ap, const void *);
+        return sqlite3_bind_blob64(st, i, p, va_arg(*ap, size_t), SQLITE_TRANSIENT);
     }
+    assert(type == 'n');
+    return sqlite3_bind_null(st, i);
+}
+
+static int bind_all(sqlite3_stmt *st, const char *fmt, va_list ap)
+{
+    va_list own;
+    int rc = SQLITE_OK;
+    va_copy(own, ap);
+    for (int i = 1; *fmt && rc == SQLITE_OK; fmt++, i++)
+        rc = bind_one(st, i, *fmt, &own);
+    va_end(own);
+    return rc;
 }
 
 static sqlite3_stmt *ready(struct db *db, enum sql which, const char *fmt, va_list ap)
@@ -255,8 +266,10 @@ static sqlite3_stmt *ready(struct db *db, enum sql which, const char *fmt, va_li
         return NULL;
     sqlite3_stmt *st = db->statements[which];
     assert(!sqlite3_stmt_busy(st)); /* a statement is never used inside its own loop */
-    bind_all(st, fmt, ap);
-    return st;
+    if (bind_all(st, fmt, ap) == SQLITE_OK)
+        return st;
+    db_done(st);
+    return NULL;
 }
 
 sqlite3_stmt *db_query(struct db *db, enum sql which, const char *fmt, ...)
@@ -271,7 +284,7 @@ sqlite3_stmt *db_query(struct db *db, enum sql which, const char *fmt, ...)
 int db_step(sqlite3_stmt *st, struct err *err)
 {
     if (!st)
-        return err_set(err, ERR_INTERNAL, "database", "a statement could not be prepared");
+        return err_set(err, ERR_INTERNAL, "database", "a statement could not be readied");
     int rc = sqlite3_step(st);
     if (rc == SQLITE_ROW)
         return 1;

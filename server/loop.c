@@ -2,6 +2,7 @@
 #include "server/loop.h"
 
 #include "proto/base/clock.h"
+#include "proto/base/json.h"
 #include "proto/base/log.h"
 #include "server/auth.h"
 #include "server/db.h"
@@ -21,6 +22,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/resource.h>
@@ -208,6 +210,25 @@ static void close_rooms(struct loop *l)
         close(l->lock);
 }
 
+static void no_work(uv_work_t *work)
+{
+    (void)work;
+}
+
+static void threads_started(uv_work_t *work, int status)
+{
+    (void)status;
+    free(work);
+}
+
+/* libuv starts its threads with the first work and aborts when it cannot: better now than in the middle of a day. */
+static void start_threads(uv_loop_t *uv)
+{
+    uv_work_t *work = calloc(1, sizeof *work);
+    if (work && uv_queue_work(uv, work, no_work, threads_started) != 0)
+        free(work);
+}
+
 int loop_run(const struct config *config, struct err *err)
 {
     struct loop l = {.lock = -1};
@@ -215,10 +236,12 @@ int loop_run(const struct config *config, struct err *err)
     l.server.loop = &l.uv;
     l.server.started_ms = clock_mono_ms();
     signal(SIGPIPE, SIG_IGN);
+    json_watch();
     umask(077);
     raise_limit(config->max_connections);
     if (uv_loop_init(&l.uv) != 0)
         return err_set(err, ERR_INTERNAL, "", "the event loop did not start");
+    start_threads(&l.uv);
     int rc = open_rooms(&l, err);
     if (rc >= 0) {
         start_timers(&l);

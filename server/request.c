@@ -391,6 +391,7 @@ struct request *request_new(struct server *s, struct MHD_Connection *conn, const
     rq->server = s;
     rq->conn = conn;
     rq->started_ns = clock_mono_ns();
+    rq->json_failures = json_failures();
     arena_init(&rq->arena, ARENA_LIMIT);
     rq->path = arena_strdup(&rq->arena, url);
     struct err err = {0};
@@ -485,6 +486,10 @@ static void run_step(struct request *rq, int (*fn)(struct request *, struct err 
         saved = 1;
     if (rc >= 0)
         rc = fn(rq, &err);
+    if (json_failures() != rq->json_failures) {
+        rc = err_set(&err, ERR_NO_MEMORY, "", "no memory for the request");
+        rq->server->reload |= saved; /* what it changed in memory goes with the savepoint */
+    }
     if (saved)
         db_savepoint_end(db, rc >= 0);
     if (rc < 0)

@@ -23,6 +23,7 @@ struct request {
     struct auth_who who;
     struct arena arena;
     int64_t started_ns;
+    uint64_t json_failures; /* when the request came: a rise means that a document may be in pieces */
     struct {
         const char *name, *value;
     } params[REQUEST_PARAMS];

@@ -80,7 +80,9 @@ static int still_ours(struct server *s, struct upload *u, struct err *err)
     int rc = store_blob_find(s->db, u->hash, &now, err);
     if (rc < 0)
         return rc;
-    if (rc == 0 || now.id != u->blob.id || now.stored != u->blob.stored || now.complete)
+    if (rc == 0)
+        return err_set(err, ERR_BUSY, "blob", "what came before could not be stored; ask HEAD and begin again");
+    if (now.id != u->blob.id || now.stored != u->blob.stored || now.complete)
         return err_set(err, ERR_CONFLICT, "blob",
                        "another upload of this blob went on; ask HEAD and continue from there");
     return 0;

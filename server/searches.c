@@ -24,7 +24,7 @@
 /* Asking makes plans, tens of microseconds to milliseconds each, on the loop: in slices, so that beats and results do not
  * wait for it. A queue shorter than LOW is filled at once, a longer one up to AHEAD in a fraction of the time. GROUP
  * proposals are queued together, sorted, so that a job's networks begin alike. */
-enum { ASK = 4, GROUP = 256, LOW = 512, AHEAD = 16384, SLICE_MS = 2, PAUSE_MS = 3, EVENT_MS = 250, LOOSE = 256 };
+enum { ASK = 4, GROUP = 256, LOW = 512, AHEAD = 16384, SLICE_MS = 2, PAUSE_MS = 3, RETRY_MS = 5000, EVENT_MS = 250, LOOSE = 256 };
 
 struct searches {
     struct server *server;
@@ -360,7 +360,11 @@ static void on_ask(uv_timer_t *timer)
     struct server *s = timer->data;
     struct err err = {0};
     struct search_run *r = NULL;
-    int64_t until = clock_mono_ms() + SLICE_MS;
+    int64_t now = clock_mono_ms(), until = now + SLICE_MS;
+    if (now < s->ask_after_ms) {
+        uv_timer_start(timer, on_ask, (uint64_t)(s->ask_after_ms - now), 0);
+        return;
+    }
     int rc = 0, low = 0;
     while (!s->reload && rc >= 0 && (r = hungriest(s))) {
         low = waiting(s, r) < LOW;
@@ -373,6 +377,7 @@ static void on_ask(uv_timer_t *timer)
     if (rc < 0) {
         log_error("ask_failed", "type=%s detail=\"%s\"", err_type(err.code), err.text);
         s->reload = 1;
+        s->ask_after_ms = clock_mono_ms() + RETRY_MS;
     }
     if (r && rc >= 0)
         uv_timer_start(timer, on_ask, low ? 0 : PAUSE_MS, 0);

@@ -37,6 +37,7 @@ struct server {
     int64_t started_ms;        /* monotonic */
     int64_t lag_ms;            /* how late the last sweep was: overload stretches delays */
     int64_t swept_ms;
+    int64_t ask_after_ms;        /* no proposals before this: the last could not be stored */
     int64_t lazy_bytes, lazy_ms; /* pieces of uploads in the open transaction, and since when */
     int reload;                  /* memory and database differ: read everything again after this turn */
 };

@@ -1,8 +1,30 @@
 /* json: see json.h. jansson recurses, so the depth is checked before it sees the text. */
 #include "proto/base/json.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+static _Atomic uint64_t failures; /* jansson's allocator belongs to the process, and so does this */
+
+static void *counted(size_t n)
+{
+    void *p = malloc(n);
+    if (!p && n)
+        atomic_fetch_add(&failures, 1);
+    return p;
+}
+
+void json_watch(void)
+{
+    json_set_alloc_funcs(counted, free);
+}
+
+uint64_t json_failures(void)
+{
+    return failures;
+}
 
 /* Index of the bracket that nests too deep, or -1. Strings are skipped; malformed text is left to the parser. */
 static ptrdiff_t too_deep(const char *text, size_t len, int max_depth)
@@ -37,8 +59,11 @@ json_t *json_parse_strict(const char *text, size_t len, int max_depth, struct er
         return NULL;
     }
     json_error_t e;
+    uint64_t before = json_failures();
     json_t *doc = json_loadb(text, len, JSON_REJECT_DUPLICATES, &e);
-    if (!doc) {
+    if (!doc && json_failures() != before) { /* not the sender's fault: a worker must keep its result */
+        err_set(err, ERR_NO_MEMORY, "", "no memory for a JSON document");
+    } else if (!doc) {
         snprintf(where, sizeof where, "line %d, column %d (byte %d)", e.line, e.column, e.position);
         err_set(err, ERR_BAD_REQUEST, where, "not valid JSON: %s", e.text);
     }

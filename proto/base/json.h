@@ -9,6 +9,7 @@
 
 #include <jansson.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum { JSON_DEPTH = 64 }; /* what a document of ours may nest; pass it where nothing else is known */
 
@@ -23,6 +24,12 @@ void json_err_index(struct err *err, size_t index);
 const char *json_pointer(char *out, size_t size, const char *base, const char *name);
 
 const char *json_kind(const json_t *v); /* "an object", "a string", ... for messages; "nothing" for NULL */
+
+/* jansson's builders may lose a member without a word when memory is out. After json_watch (once, before any other use)
+ * json_failures counts the allocations that jansson was refused, in all threads: who compares it before and after knows
+ * whether a document is whole. */
+void json_watch(void);
+uint64_t json_failures(void);
 
 /* Compact text with sorted keys: equal documents have equal text. The caller frees it; NULL without memory. */
 char *json_canonical(const json_t *v);
