@@ -191,6 +191,10 @@ $(B)/bench-kernels: $(call obj,$(wildcard tests/bench/bench_*.c tests/bench/peak
 bench-kernels: $(B)/bench-kernels ## GF/s of the CPU kernels per shape
 	OMP_NUM_THREADS=1 $(B)/bench-kernels '$(or $(K),*)'
 
+.PHONY: bench-engine
+bench-engine: all $(B)/bench-kernels ## our engine next to PyTorch; ARGS='--quick --only resnet20'
+	/usr/bin/python3 tests/bench/bench_engine.py $(ARGS)
+
 # The plain kernels on another processor: their tests alone, static, under an emulator.
 ARM_CC := aarch64-linux-gnu-gcc
 ARM_SRC := worker/engine/cpu/kernels.c worker/engine/cpu/kernels_generic.c tests/unit/test.c \

@@ -144,6 +144,9 @@ int main(int argc, char **argv)
         fprintf(stderr, "bench_kernels: this machine has no kernels \"%s\"\n", argv[2]);
         return 2;
     }
+    double peak = cpu_kernels_named("avx512") ? bench_peak_avx512() : bench_peak_avx2();
+    if (argc > 1 && strcmp(argv[1], "peak") == 0)
+        return printf("peak %.1f\n", peak) < 0;
     openblas_set_num_threads(1);
     printf("kernels %s, one thread, GF/s, median of %d; 0 = not measured\n", k->name, REPS);
     printf("%-20s %6s %15s %9s %9s %9s\n", "shape", "peak", "score (of peak)", "calibrate", "openblas", "onednn");

@@ -111,6 +111,65 @@ class ResNetCifar(nn.Module):
         return self.linear(x.mean((2, 3)))
 
 
+def branch(cin, mid, cout, kernel, stride, xception):
+    """SPOS's branch_main: one depthwise convolution between two 1x1, or three before three."""
+    def bn(c):
+        return nn.BatchNorm2d(c, affine=False)
+
+    def dw(c, k, s):
+        return [nn.Conv2d(c, c, k, s, k // 2, groups=c, bias=False), bn(c)]
+
+    def pw(a, b):
+        return [nn.Conv2d(a, b, 1, bias=False), bn(b), nn.ReLU()]
+    if xception:
+        layers = dw(cin, 3, stride) + pw(cin, mid) + dw(mid, 3, 1) + pw(mid, mid) + dw(mid, 3, 1) + pw(mid, cout)
+    else:
+        layers = pw(cin, mid) + dw(mid, kernel, stride) + pw(mid, cout)
+    return nn.Sequential(*layers)
+
+
+class Shuffle(nn.Module):
+    def __init__(self, cin, cout, option, stride):
+        super().__init__()
+        self.stride, kernel, xception = stride, (3, 5, 7, 3)[option], option == 3
+        mid = cout // 2
+        if stride == 2:
+            self.branch_proj = nn.Sequential(
+                nn.Conv2d(cin, cin, kernel, 2, kernel // 2, groups=cin, bias=False), nn.BatchNorm2d(cin, affine=False),
+                nn.Conv2d(cin, cin, 1, bias=False), nn.BatchNorm2d(cin, affine=False), nn.ReLU())
+            self.branch_main = branch(cin, mid, cout - cin, kernel, 2, xception)
+        else:
+            self.branch_main = branch(cin // 2, mid, mid, kernel, 1, xception)
+
+    def forward(self, x):
+        if self.stride == 2:
+            return torch.cat((self.branch_proj(x), self.branch_main(x)), 1)
+        return torch.cat((x[:, ::2], self.branch_main(x[:, 1::2])), 1)
+
+
+class ShuffleNet(Path):
+    """One path of the SPOS supernet."""
+
+    def __init__(self, code=None):
+        super().__init__(code or [0, 2, 1, 3, 2, 0, 1, 2, 3, 1, 0, 2, 1, 0, 2, 1, 2, 3, 0, 1])
+        self.first_conv = nn.Sequential(nn.Conv2d(3, 16, 3, 2, 1, bias=False), nn.BatchNorm2d(16, affine=False),
+                                        nn.ReLU())
+        cin, features = 16, []
+        for width, blocks in zip((64, 160, 320, 640), (4, 4, 8, 4)):
+            for j in range(blocks):
+                option = self.code[len(features)]
+                block = Shuffle(cin, width, option, 1 if j else 2)
+                features.append(nn.ModuleDict({str(option): block}))
+                cin = width
+        self.features = nn.ModuleList(features)
+        self.conv_last = nn.Sequential(nn.Conv2d(640, 1024, 1, bias=False), nn.BatchNorm2d(1024, affine=False),
+                                       nn.ReLU())
+        self.classifier = nn.Sequential(nn.Linear(1024, 1000, bias=False))
+
+    def forward(self, x):
+        return self.classifier(self.conv_last(self.body(self.first_conv(x))).mean((2, 3)))
+
+
 def initialise(net, seed=0):
     """Weights that keep activations in range through forty layers: He scaling, BatchNorm near one."""
     draw = torch.Generator().manual_seed(seed)

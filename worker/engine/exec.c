@@ -1,13 +1,13 @@
 /* exec: see exec.h. */
 #include "worker/engine/exec.h"
 
-#include "proto/base/clock.h"
 #include "worker/engine/blocked.h"
 
 #include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { MAX_INPUTS = 64 };
 
@@ -111,12 +111,9 @@ static void measure(struct worker *w, const struct lower_step *s, int n)
     }
 }
 
-static void run_step(struct worker *w, const struct lower_step *s, int n)
+static struct op_call call_of(struct worker *w, const struct lower_step *s, int n, const float **x,
+                              struct op_affine *loads)
 {
-    const struct op_backend *b = w->pass->program->backend;
-    const struct op_row *row = &b->rows[s->site.op];
-    const float *x[MAX_INPUTS];
-    struct op_affine loads[MAX_INPUTS];
     assert(s->site.ninputs <= MAX_INPUTS);
     for (int i = 0; i < s->site.ninputs; i++) {
         x[i] = s->site.image ? w->images : value(w, s->inputs[i]);
@@ -124,36 +121,110 @@ static void run_step(struct worker *w, const struct lower_step *s, int n)
     }
     if (s->site.op == OP_INPUT)
         x[0] = w->images;
-    float *y = (float *)(void *)(w->region + w->pass->memory->value[s->tail]);
     struct op_call call = {.site = &s->site,
                            .n = n,
                            .x = x,
-                           .y = y,
                            .loads = loads,
                            .work = w->work,
                            .store = affine_of(w, s->store_bn, s->store_act)};
     memcpy(call.params, s->params, sizeof call.params);
+    return call;
+}
+
+static void run_step(struct worker *w, const struct lower_step *s, int n)
+{
+    const struct op_backend *b = w->pass->program->backend;
+    const struct op_row *row = &b->rows[s->site.op];
+    const float *x[MAX_INPUTS], *first_x[MAX_INPUTS];
+    struct op_affine loads[MAX_INPUTS], first_loads[MAX_INPUTS];
+    struct op_call first, call = call_of(w, s, n, x, loads);
+    call.y = (float *)(void *)(w->region + w->pass->memory->value[s->tail]);
     if (s->residual >= 0)
         call.residual = value(w, s->residual);
     if (s->measures && (row->fuses & FUSE_STATS)) {
         call.mean = w->mean;
         call.var = w->var;
     }
-    row->forward(&call);
+    if (s->first) {
+        first = call_of(w, s->first, n, first_x, first_loads);
+        b->pair(&first, &call);
+    } else {
+        row->forward(&call);
+    }
     if (s->measures && !call.mean)
-        b->stats(b, y, s->site.out.c, (size_t)n * blocked_pixels(s->site.out), w->mean, w->var);
+        b->stats(b, call.y, s->site.out.c, (size_t)n * blocked_pixels(s->site.out), w->mean, w->var);
     if (s->measures)
         measure(w, s, n);
 }
 
+const char *exec_kind_text(int kind)
+{
+    static const char *const convs[] = {"conv 1x1", "conv dw", "1x1 + dw"};
+    return kind < OP_COUNT ? op_text((enum op_kind)kind) : convs[kind - OP_COUNT];
+}
+
+static int kind_of(const struct lower_step *step)
+{
+    const struct op_site *s = &step->site;
+    if (step->first)
+        return EXEC_PAIR;
+    if (s->op != OP_CONV)
+        return (int)s->op;
+    if (s->attr.groups > 1 && s->attr.groups == s->in[0].c)
+        return EXEC_DEPTHWISE;
+    return s->attr.kernel_h == 1 && s->attr.kernel_w == 1 && s->attr.groups == 1 ? EXEC_POINTWISE : OP_CONV;
+}
+
+static int64_t volume(struct shape s)
+{
+    return (int64_t)s.c * (int64_t)blocked_pixels(s);
+}
+
+static int64_t param_volume(const struct param *p)
+{
+    int64_t n = 1;
+    for (int d = 0; d < p->ndim; d++)
+        n *= p->count[d];
+    return n;
+}
+
+static void add_site(struct exec_cost *c, const struct op_site *site, int n)
+{
+    for (int i = 0; i < OP_PARAMS; i++)
+        c->bytes += site->params[i] ? 4 * param_volume(site->params[i]) : 0;
+    if (site->op == OP_CONV)
+        c->macs += n * volume(site->out) * site->attr.kernel_h * site->attr.kernel_w * site->in[0].c / site->attr.groups;
+    else if (site->op == OP_LINEAR)
+        c->macs += n * volume(site->out) * site->in[0].c;
+}
+
+static void add_cost(struct exec_cost *c, const struct lower_step *s, int n, int64_t ns)
+{
+    const struct op_site *in = &lower_reader(s)->site;
+    int64_t values = volume(s->site.out) * (s->residual >= 0 ? 2 : 1);
+    for (int i = 0; i < in->ninputs; i++)
+        values += volume(in->in[i]);
+    c->ns += ns;
+    c->calls++;
+    c->bytes += 4 * n * values;
+    add_site(c, &s->site, n);
+    if (s->first)
+        add_site(c, &s->first->site, n);
+}
+
+static int64_t thread_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
 static void profiled_step(struct worker *w, const struct lower_step *s, int n)
 {
-    int64_t start = w->pass->profile ? clock_mono_ns() : 0;
+    int64_t start = w->pass->profile ? thread_ns() : 0;
     run_step(w, s, n);
-    if (w->pass->profile) {
-        w->profile.ns[s->site.op] += clock_mono_ns() - start;
-        w->profile.calls[s->site.op]++;
-    }
+    if (w->pass->profile)
+        add_cost(&w->profile.kind[kind_of(s)], s, n, thread_ns() - start);
 }
 
 static int stopped(const struct worker *w)
@@ -223,9 +294,10 @@ static void *work(void *arg)
 
 static void add_profile(const struct exec_pass *pass, const struct worker *w)
 {
-    for (int op = 0; pass->profile && op < OP_COUNT; op++) {
-        pass->profile->ns[op] += w->profile.ns[op];
-        pass->profile->calls[op] += w->profile.calls[op];
+    for (int i = 0; pass->profile && i < EXEC_KINDS; i++) {
+        struct exec_cost *to = &pass->profile->kind[i];
+        const struct exec_cost *c = &w->profile.kind[i];
+        *to = (struct exec_cost){to->ns + c->ns, to->calls + c->calls, to->macs + c->macs, to->bytes + c->bytes};
     }
 }
 

@@ -12,9 +12,16 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-struct exec_profile { /* of all threads together */
-    int64_t ns[OP_COUNT], calls[OP_COUNT];
+/* CPU time, multiply-accumulates (convolutions and linear layers) and the least bytes moved (operands, parameters and
+ * result once each), of all threads together. Convolutions are told apart: row OP_CONV is the dense and grouped ones, EXEC_PAIR
+ * a 1x1 with the depthwise behind it. */
+enum { EXEC_POINTWISE = OP_COUNT, EXEC_DEPTHWISE, EXEC_PAIR, EXEC_KINDS };
+struct exec_profile {
+    struct exec_cost {
+        int64_t ns, calls, macs, bytes;
+    } kind[EXEC_KINDS];
 };
+const char *exec_kind_text(int kind);
 
 struct exec_pass {
     const struct lower_program *program;

@@ -275,6 +275,13 @@ static int make_steps(struct lowering *l, struct err *err)
     return 0;
 }
 
+static void mark_measured(struct lowering *l)
+{
+    for (int32_t v = 0; v < l->g->nnodes; v++)
+        if (l->measure[v])
+            l->p->steps[l->p->home[l->g->nodes[v].inputs[0]]].measures = 1;
+}
+
 /* Which BatchNorms are measured on which node. */
 static void list_measured(struct lowering *l)
 {
@@ -291,10 +298,47 @@ static void list_measured(struct lowering *l)
             int32_t on = l->g->nodes[v].inputs[0];
             p->bn_list[p->bn_first[on] + fill[on]++] = v;
         }
+}
+
+/* ---- pairs ---- */
+
+/* The step that makes the only input of s and can be done together with it: nobody else reads or measures its value. */
+static struct lower_step *partner(struct lowering *l, const struct lower_step *s)
+{
+    struct lower_program *p = l->p;
+    if (!l->backend->pairs || s->residual >= 0 || s->site.ninputs != 1 || s->site.image || s->loads[0].bn >= 0 ||
+        s->loads[0].act != ACT_NONE)
+        return NULL;
+    int32_t v = s->inputs[0];
+    struct lower_step *first = &p->steps[p->home[v]];
+    if (l->uses[v] != 1 || first->measures || first->residual >= 0 || first->first || first->site.ninputs != 1)
+        return NULL;
+    return l->backend->pairs(&first->site, &s->site) ? first : NULL;
+}
+
+/* Steps that can be done together become one, at the place of the second. */
+static int join_pairs(struct lowering *l, struct err *err)
+{
+    struct lower_program *p = l->p;
+    int n = 0;
+    p->firsts = array(l, (size_t)l->nsteps, sizeof *p->firsts);
+    if (!p->firsts)
+        return err_set(err, ERR_NO_MEMORY, "", "no memory to join %d steps", l->nsteps);
     for (int i = 0; i < l->nsteps; i++) {
-        struct lower_step *s = &p->steps[i];
-        s->measures = p->bn_first[s->tail + 1] > p->bn_first[s->tail];
+        struct lower_step *s = &p->steps[i], *first = partner(l, s);
+        if (!first)
+            continue;
+        p->firsts[p->nfirsts] = *first;
+        s->first = &p->firsts[p->nfirsts++];
+        p->home[first->tail] = -1;
     }
+    for (int i = 0; i < l->nsteps; i++)
+        if (p->home[p->steps[i].tail] == i) {
+            p->home[p->steps[i].tail] = n;
+            p->steps[n++] = p->steps[i];
+        }
+    l->nsteps = n;
+    return 0;
 }
 
 /* ---- order ---- */
@@ -306,9 +350,10 @@ struct edges { /* step -> steps that read what it stores, and how many inputs of
 /* The i-th step that s reads from; 0 when there are no more. An image reader reads from nobody. */
 static int sources(const struct lower_program *p, const struct lower_step *s, int32_t *out, int i)
 {
-    int n = s->site.image ? 0 : s->site.ninputs;
+    const struct lower_step *reader = lower_reader(s);
+    int n = reader->site.image ? 0 : reader->site.ninputs;
     if (i < n)
-        *out = p->home[s->inputs[i]];
+        *out = p->home[reader->inputs[i]];
     else if (i == n && s->residual >= 0)
         *out = p->home[s->residual];
     else
@@ -386,14 +431,18 @@ int lower(struct arena *a, const struct graph *g, const struct op_backend *backe
     rc = make_steps(&l, err);
     if (rc)
         return rc;
+    mark_measured(&l);
+    rc = join_pairs(&l, err);
+    if (rc)
+        return rc;
     list_measured(&l);
     return order_steps(&l, err);
 }
 
 int lower_bind(struct lower_program *p, struct params *params, struct err *err)
 {
-    for (int i = 0; i < p->nsteps; i++) {
-        struct lower_step *s = &p->steps[i];
+    for (int i = 0; i < p->nsteps + p->nfirsts; i++) {
+        struct lower_step *s = i < p->nsteps ? &p->steps[i] : &p->firsts[i - p->nsteps];
         const struct op_row *row = &p->backend->rows[s->site.op];
         for (int k = 0; k < OP_PARAMS; k++) {
             int rc = params_get(params, row, &s->site, k, &s->params[k], err);

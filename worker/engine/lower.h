@@ -34,6 +34,8 @@ struct lower_step {
     enum act_kind store_act;
     int32_t residual; /* node, -1 none */
     int measures;     /* the tail's statistics are wanted */
+    const struct lower_step *first; /* a step done together with this one (op_backend.pair), which reads its inputs in
+                                       the place of `inputs`; NULL: none */
     const float *params[OP_PARAMS];
 };
 
@@ -43,6 +45,8 @@ struct lower_program {
     enum lower_pass pass;
     int nsteps;
     struct lower_step *steps; /* in execution order */
+    struct lower_step *firsts; /* [nfirsts] steps done together with one of `steps` */
+    int nfirsts;
     int32_t *home;            /* [nnodes] step that stores the node's value, -1: not stored */
     int32_t *bn_first;        /* [nnodes + 1] batch-statistics BatchNorms measured on a node: bn_list[first..next) */
     int32_t *bn_list;
@@ -52,6 +56,12 @@ struct lower_program {
 
 /* 1 when the BatchNorm keeps statistics; one without mean and variance always uses its batch's. */
 int lower_bn_tracked(const struct plan_node *bn);
+
+/* The step whose inputs and loads are read when s runs: s itself or the one done together with it. */
+static inline const struct lower_step *lower_reader(const struct lower_step *s)
+{
+    return s->first ? s->first : s;
+}
 
 /* ERR_UNSUPPORTED when the back end lacks an operator or refuses a site, naming it. Everything comes from `a`. */
 int lower(struct arena *a, const struct graph *g, const struct op_backend *backend, enum lower_pass pass,

@@ -108,11 +108,13 @@ static void find_last(struct lives *l)
     for (int32_t i = 0; i < p->nsteps; i++) {
         const struct lower_step *s = &p->steps[i];
         l->last[s->tail] = i;
-        for (int k = 0; k < s->site.ninputs; k++) {
-            if (!s->site.image)
-                l->last[s->inputs[k]] = i;
-            reads_bn(l, s->loads[k].bn, i);
+        const struct lower_step *reader = lower_reader(s);
+        for (int k = 0; k < reader->site.ninputs; k++) {
+            if (!reader->site.image)
+                l->last[reader->inputs[k]] = i;
+            reads_bn(l, reader->loads[k].bn, i);
         }
+        reads_bn(l, reader->store_bn, i);
         reads_bn(l, s->store_bn, i);
         if (s->residual >= 0)
             l->last[s->residual] = i;
@@ -141,14 +143,21 @@ static size_t affine_bytes(const struct lower_program *p, int32_t v)
     return aligned((size_t)blocked_blocks(p->graph->nodes[v].node->out.c) * LANES * 2 * sizeof(float));
 }
 
+static size_t step_work(const struct lower_program *p, const struct lower_step *s, int n)
+{
+    const struct op_row *row = &p->backend->rows[s->site.op];
+    if (s->first)
+        return aligned(p->backend->pair_workspace(&s->first->site, &s->site, n));
+    return row->workspace ? aligned(row->workspace(&s->site, n)) : 0;
+}
+
 static void place(struct lives *l, struct memory_plan *m, struct heap *h)
 {
     const struct lower_program *p = l->p;
     int32_t nnodes = p->graph->nnodes;
     for (int32_t i = 0; i < p->nsteps; i++) {
         const struct lower_step *s = &p->steps[i];
-        const struct op_row *row = &p->backend->rows[s->site.op];
-        size_t work = row->workspace ? aligned(row->workspace(&s->site, m->n)) : 0;
+        size_t work = step_work(p, s, m->n);
         if (work > m->work_bytes)
             m->work_bytes = work;
         m->value[s->tail] = take(h, value_bytes(p, s->tail, m->n));

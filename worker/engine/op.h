@@ -74,6 +74,11 @@ struct op_backend {
     const struct op_row *rows;           /* [OP_COUNT]; forward NULL: the back end lacks the operator */
     int (*fuses_act)(enum act_kind act); /* may `act` be part of a fused load or store? */
     void (*stats)(const struct op_backend *b, const float *x, int c, size_t pixels, double *mean, double *var);
+    /* Two steps in one, what is between them never stored. `first` is a call without a result: its store is applied to
+     * what the second reads. NULL: none. */
+    int (*pairs)(const struct op_site *first, const struct op_site *second);
+    size_t (*pair_workspace)(const struct op_site *first, const struct op_site *second, int n);
+    void (*pair)(const struct op_call *first, const struct op_call *second);
     const void *impl; /* the back end's own */
 };
 

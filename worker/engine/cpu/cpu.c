@@ -67,7 +67,13 @@ int cpu_backend(const char *isa, struct op_backend *out, struct err *err)
     const struct cpu_kernels *k = isa ? cpu_kernels_named(isa) : cpu_kernels_best();
     if (!k)
         return err_set(err, ERR_UNSUPPORTED, "", "this processor or build has no kernels \"%s\"", isa);
-    *out = (struct op_backend){.rows = rows, .fuses_act = fuses_act, .stats = stats, .impl = k};
+    *out = (struct op_backend){.rows = rows,
+                               .fuses_act = fuses_act,
+                               .stats = stats,
+                               .pairs = cpu_conv_pairs,
+                               .pair_workspace = cpu_conv_pair_workspace,
+                               .pair = cpu_conv_pair,
+                               .impl = k};
     snprintf(out->name, sizeof out->name, "cpu-%s", k->name);
     return 0;
 }

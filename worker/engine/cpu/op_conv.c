@@ -80,3 +80,38 @@ void cpu_conv_forward(const struct op_call *call)
     }
     cpu_of(s)->conv(&args);
 }
+
+/* ---- a 1x1 and the depthwise behind it ---- */
+
+int cpu_conv_pairs(const struct op_site *first, const struct op_site *second)
+{
+    const struct plan_attr *a = &first->attr, *b = &second->attr;
+    return first->op == OP_CONV && second->op == OP_CONV && a->kernel_h == 1 && a->kernel_w == 1 && a->pad_h == 0 &&
+           a->pad_w == 0 && a->stride == 1 && a->groups == 1 && !first->image && !first->params[1] && b->groups > 1 &&
+           b->groups == second->in[0].c && second->out.c == second->in[0].c && !second->params[1];
+}
+
+size_t cpu_conv_pair_workspace(const struct op_site *first, const struct op_site *second, int n)
+{
+    struct cpu_conv e = geometry(first, n), d = geometry(second, n);
+    return cpu_of(first)->expand_work(&e, &d);
+}
+
+void cpu_conv_pair(const struct op_call *first, const struct op_call *second)
+{
+    struct cpu_affine in;
+    struct cpu_operand x = cpu_operand_of(first, 0, &in);
+    struct cpu_expand_args args = {.expand = geometry(first->site, first->n),
+                                   .dw = geometry(second->site, second->n),
+                                   .expand_packed = first->params[0],
+                                   .dw_packed = second->params[0],
+                                   .x = x.x,
+                                   .in = x.in,
+                                   .mid = {first->store.a, first->store.b, (int32_t)first->store.act},
+                                   .out = {second->store.a, second->store.b, (int32_t)second->store.act},
+                                   .y = second->y,
+                                   .stats = {second->mean, second->var},
+                                   .work = second->work};
+    assert(!second->residual);
+    cpu_of(first->site)->expand(&args);
+}

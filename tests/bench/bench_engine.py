@@ -1,0 +1,298 @@
+#!/usr/bin/python3
+"""`make bench-engine`: our engine next to PyTorch, on the same candidates, weights, images and policy.
+
+Both sides live in one process each, take turns, and use one thread: what is compared is CPU time (of all threads of the
+process), which other users of the machine disturb least; medians of the turns, ratio = PyTorch / ours. PyTorch runs in
+its best configuration per case: every layout is tried first, and for scoring its frozen graphs too. What PyTorch does
+not pay here: building nets, tracing and freezing. Scaling over threads is wall time and needs a quiet machine.
+
+Writes build/bench/engine.json, a list of {case, ours, peer, unit, ratio, target} and more; prints it as a table.
+Options: --quick (under two minutes), --only WORD (cases that contain it), --macro DIR, --no-callgrind
+"""
+import argparse
+import json
+import os
+import pathlib
+import random
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+BUILD = pathlib.Path(os.environ.get("SUBRANK_BUILD", ROOT / "build" / "release"))
+SHARED = pathlib.Path(os.environ.get("SUBRANK_SHARED", ROOT.parent / "shared"))
+SPACES = {"shufflenetv2": ROOT / "proto/spaces/spos-shufflenetv2.json", "macro": ROOT / "proto/spaces/nas-bench-macro.json",
+          "resnet20": ROOT / "proto/spaces/cifar-resnet20.json"}
+EAGER, FROZEN = ["contiguous", "channels_last"], ["frozen", "frozen_cl", "optimised_cl"]
+SHA = {"checkpoint.pth": "a" * 64, "train.safetensors": "b" * 64, "val.safetensors": "c" * 64}
+
+
+class Lines:
+    """A process that answers a line of JSON with lines of JSON."""
+
+    def __init__(self, *argv):
+        self.child = subprocess.Popen([str(a) for a in argv], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def tell(self, value):
+        self.child.stdin.write(json.dumps(value) + "\n")
+        self.child.stdin.flush()
+
+    def hear(self):
+        line = self.child.stdout.readline()
+        if not line:
+            raise SystemExit(f"bench_engine: {self.child.args[0]} ended: status {self.child.wait()}")
+        return json.loads(line)
+
+    def cpu(self):
+        return time.clock_gettime((~self.child.pid) << 3 | 2)  # the process's CPU clock
+
+    def peak_bytes(self):
+        text = pathlib.Path(f"/proc/{self.child.pid}/status").read_text()
+        return 1024 * int(re.search(r"VmHWM:\s+(\d+)", text)[1])
+
+    def close(self):
+        self.child.stdin.close()
+        self.child.wait()
+
+
+def ask(peer, **request):
+    peer.tell(request)
+    return peer.hear()
+
+
+class Case:
+    """One net on both sides: a PyTorch process, a compute process, and the files between them."""
+
+    def __init__(self, name, pixels, batch, images, macro):
+        self.name, self.batch, self.images = name, batch, images
+        self.dir = tempfile.mkdtemp(prefix="subrank-bench-")
+        self.peer = Lines("/usr/bin/python3", HERE / "peer_torch.py", name, 1, macro)
+        made = ask(self.peer, do="export", dir=self.dir, calib=images, images=images)
+        self.code, self.space = made["code"], json.loads(SPACES.get(name, HERE / f"spaces/{name}.json").read_text())
+        self.files = {sha: f"{self.dir}/{file}" for file, sha in SHA.items()}
+        self.ours = Lines(BUILD / "subrank-worker", "--compute")
+        self.pixels = pixels
+
+    def job(self, codes, calib, images, batch=None):
+        batch = batch or self.batch
+        policy = dict(reset=True, average="cumulative", variance="unbiased", batches=max(calib // batch, 1),
+                      batch_size=batch) if calib else dict(average="none")
+        splits = {s: [dict(blob=SHA[f"{s}.safetensors"])] for s in ("train", "val")}
+        return dict(kind="score", space=dict(id=1, document=self.space),
+                    checkpoint=dict(id=1, blob=SHA["checkpoint.pth"], size=os.path.getsize(f"{self.dir}/checkpoint.pth")),
+                    dataset=dict(id=1, document=dict(name="bench", format="safetensors", splits=splits)), policy=policy,
+                    evaluation=dict(split="val", images=images, batch_size=batch, first=0), candidates=codes)
+
+    def run(self, codes, calib, images, threads=1, process=None):
+        """Seconds of CPU and wall time, and the done line, of one job."""
+        p = process or self.ours
+        cpu, wall = p.cpu(), time.perf_counter()
+        p.tell(dict(job=self.job(codes, calib, images), files=self.files, threads=threads))
+        while True:
+            line = p.hear()
+            if "error" in line.get("score", {}) or "error" in line:
+                raise SystemExit(f"bench_engine: {self.name}: {line}")
+            if "done" in line:
+                return p.cpu() - cpu, time.perf_counter() - wall, line["done"]
+
+    def cli(self, codes, calib, images, *options, before=()):
+        job = pathlib.Path(self.dir) / "job.json"
+        job.write_text(json.dumps(self.job(codes, calib, images)))
+        files = [a for sha, path in self.files.items() for a in ("--file", f"{sha}={path}")]
+        out = subprocess.run(["env", "OPENBLAS_NUM_THREADS=1", *before, BUILD / "subrank-worker", "score", "--job", job, *files, "--threads", "1", *options],
+                             capture_output=True, text=True)
+        if out.returncode:
+            raise SystemExit(f"bench_engine: {self.name}: {out.stdout[-2000:]}{out.stderr[-2000:]}")
+        return out
+
+    def peer_cpu(self, what, variant, images):
+        return ask(self.peer, do="time", what=what, variant=variant, batch=self.batch, images=images)["cpu"]
+
+    def best_variant(self, what, variants):
+        """The fastest, after a warm-up of each."""
+        few = 2 * self.batch
+        return min(variants, key=lambda v: (self.peer_cpu(what, v, self.batch), self.peer_cpu(what, v, few))[1])
+
+    def parity(self):
+        """Largest logit difference over PyTorch's RMS, after calibration on both sides."""
+        n = min(64, self.images)
+        theirs = ask(self.peer, do="logits", calib_batches=1, calib_batch=self.batch, images=n)["logits"]
+        lines = [json.loads(x) for x in self.cli([self.code], self.batch, n, "--logits", str(n)).stdout.splitlines()]
+        mine = next(x["score"]["logits"] for x in lines if "score" in x)
+        flat = [(a, b) for p, q in zip(mine, theirs) for a, b in zip(p, q)]
+        rms = statistics.fmean(b * b for _, b in flat) ** 0.5
+        return max(abs(a - b) for a, b in flat) / rms
+
+    def instructions(self):
+        """Instructions per scored image: two runs under callgrind, so that start and loading cancel out."""
+        def count(n):
+            out = self.cli([self.code], 0, n, before=["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"])
+            return int(re.search(r"Collected : (\d+)", out.stderr)[1])
+        n = 2 if self.pixels < 64 else 1
+        return (count(2 * n) - count(n)) / n
+
+    def profile(self, calib, images):
+        return self.cli([self.code], calib, images, "--profile").stderr
+
+    def close(self):
+        self.peer.close()
+        self.ours.close()
+
+
+class Table:
+    def __init__(self, path):
+        self.rows, self.path = [], path
+
+    def add(self, case, ours, peer, unit, target, ratio=None, **more):
+        ratio = ratio if ratio is not None else ours / peer if peer else None
+        self.rows.append(dict(case=case, ours=ours, peer=peer, unit=unit, ratio=ratio, target=target, **more))
+        met = "" if not target or ratio is None else "met" if ratio >= target else "MISSED"
+        told = [f"{x:12.4g}" if isinstance(x, (int, float)) else f"{'-':>12}" for x in (ours, peer)]
+        print(f"{case:44s}{told[0]}{told[1]} {unit:16s}{ratio if ratio is not None else float('nan'):8.2f}"
+              f"{target if target else float('nan'):8.2f} {met}", flush=True)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.write_text(json.dumps(self.rows, indent=1) + "\n")
+
+
+def measured_peak():
+    """GF/s of one core, now."""
+    out = subprocess.run([BUILD / "bench-kernels", "peak"], capture_output=True, text=True, check=True).stdout
+    return float(re.search(r"peak ([\d.]+)", out)[1])
+
+
+def macs(case):
+    """Multiply-accumulates per image that the scoring of one candidate runs."""
+    return 1e9 * float(case.profile(0, 8).splitlines()[-1].split()[4]) / 8
+
+
+def one_candidate(table, case, turns):
+    n, share_target = case.images, 0.7 if case.pixels < 64 else 0.6
+    parity = case.parity()
+    table.add(f"{case.name}: logits, over RMS", parity, None, "of 1e-4", 1.0, ratio=1e-4 / max(parity, 1e-12))
+    case.run([case.code], case.batch, case.batch)
+    eager_c = case.best_variant("calibrate", EAGER)
+    ours, peer = [], []
+    for _ in range(turns):
+        ours.append(case.run([case.code], n, 1)[0])
+        peer.append(case.peer_cpu("calibrate", eager_c, n))
+    table.add(f"{case.name}: calibration, one candidate", n / statistics.median(ours), n / statistics.median(peer),
+              "images/s/core", 4.0, variant=eager_c)
+    eager, frozen = case.best_variant("score", EAGER), case.best_variant("score", FROZEN)
+    ours, peer, froze, peaks = [], [], [], []
+    for _ in range(turns):
+        peaks.append(measured_peak())
+        ours.append(case.run([case.code], 0, n)[0])
+        peer.append(case.peer_cpu("score", eager, n))
+        froze.append(case.peer_cpu("score", frozen, n))
+    rate = n / statistics.median(ours)
+    table.add(f"{case.name}: scoring, over eager", rate, n / statistics.median(peer), "images/s/core", 3.5, variant=eager)
+    table.add(f"{case.name}: scoring, over frozen", rate, n / statistics.median(froze), "images/s/core", 2.4,
+              variant=frozen)
+    per_image = macs(case)
+    peak = statistics.median(peaks)
+    table.add(f"{case.name}: share of fp32 peak, scoring", 2e-9 * per_image * rate, peak, "GF/s", share_target,
+              macs_per_image=per_image)
+
+
+def scaling(table, case, turns):
+    n = case.images
+    walls = {t: min(case.run([case.code], 0, n, threads=t)[1] for _ in range(turns + 2)) for t in (1, 2)}
+    table.add(f"{case.name}: scoring, 1 -> 2 threads (wall)", n / walls[2], n / walls[1], "images/s", 1.85)
+
+
+def evolved(layers, options, count, seed=3):
+    """Distinct codes of a late generation: SPOS's evolution (top 10 of 50, half mutation, half crossover) on a score
+    that is a sum over layers plus a little noise."""
+    draw = random.Random(seed)
+    worth = [[draw.random() for _ in range(options)] for _ in range(layers)]
+
+    def value(code):
+        return sum(w[c] for w, c in zip(worth, code)) + 0.3 * draw.random()
+    population = [tuple(draw.randrange(options) for _ in range(layers)) for _ in range(50)]
+    known = {}
+    while len(known) < 20 * 50:
+        for p in population:
+            known.setdefault(p, value(p))
+        top = sorted(known, key=known.get)[-10:]
+        population, late = [], list(known)[-count:]
+        while len(population) < 50:
+            a, b = draw.choice(top), draw.choice(top)
+            child = tuple(draw.randrange(options) if draw.random() < 0.1 else c for c in a) if len(population) < 25 \
+                else tuple(draw.choice(pair) for pair in zip(a, b))
+            if child not in known and child not in population:
+                population.append(child)
+    return ["".join(map(str, c)) for c in late]
+
+
+def population(table, case, codes, sample, calib, images, name, target, chunks=None):
+    """All `codes` in our engine (in one job, or the given chunks of them), `sample` of them one by one in PyTorch."""
+    eager_c, eager = case.best_variant("calibrate", EAGER), case.best_variant("score", EAGER)
+    ours, peer = [], []
+    parts = chunks or [codes[:len(codes) // 2], codes[len(codes) // 2:]]
+    picks = random.Random(1).sample(codes, sample)
+    for i, part in enumerate(parts if chunks else [codes]):
+        ours.append(case.run(part, calib, images)[0] / len(part))
+        for code in picks[i::len(parts if chunks else [codes])]:
+            ask(case.peer, do="code", code=code)
+            case.peer_cpu("calibrate", eager_c, case.batch)
+            peer.append(case.peer_cpu("calibrate", eager_c, calib) + case.peer_cpu("score", eager, images))
+    table.add(f"{case.name}: {name}", 1 / statistics.fmean(ours), 1 / statistics.fmean(peer), "candidates/s/core", target,
+              calibration_images=calib, scored_images=images, candidates=sum(map(len, parts)) if chunks else len(codes),
+              peer_candidates=len(peer))
+
+
+def memory(table, case, codes):
+    """The compute process's peak with few and with many candidates, each in a fresh process."""
+    peaks = []
+    for some in (codes[:5], codes):
+        p = Lines(BUILD / "subrank-worker", "--compute")
+        case.run(some, case.batch, case.batch, process=p)
+        peaks.append(p.peak_bytes() / 2**20)
+        p.close()
+    table.add(f"{case.name}: peak memory, {len(codes)} candidates and 5", peaks[1], peaks[0], "MiB", None)
+
+
+def main():
+    parse = argparse.ArgumentParser()
+    parse.add_argument("--quick", action="store_true")
+    parse.add_argument("--only", default="")
+    parse.add_argument("--macro", default=str(SHARED / "data/weights/macro_supernet"))
+    parse.add_argument("--no-callgrind", action="store_true")
+    o = parse.parse_args()
+    table = Table(ROOT / "build/bench/engine.json")
+    turns = 3 if o.quick else 7
+    print(f"{'case':44s}{'ours':>12s}{'peer':>12s} {'unit':16s}{'ratio':>8s}{'target':>8s}")
+    cases = [("mbconv-32", 32, 64, 256), ("mbconv-32-small", 32, 64, 512), ("mbconv-224", 224, 16, 32),
+             ("shufflenetv2", 224, 16, 32), ("resnet20", 32, 64, 512), ("macro", 32, 64, 256)]
+    for name, pixels, batch, images in cases:
+        if o.only not in name:
+            continue
+        if name == "macro" and not pathlib.Path(o.macro, "macro.pth").exists():
+            print(f"SKIP macro: {o.macro}/macro.pth not found")
+            continue
+        case = Case(name, pixels, batch, images if not o.quick else max(images // 2, batch), o.macro)
+        one_candidate(table, case, turns)
+        if not o.no_callgrind:
+            table.add(f"{name}: instructions per scored image", case.instructions() / 1e6, None, "million", None)
+        if name == "mbconv-32-small":
+            codes = evolved(19, 6, 100)
+            population(table, case, codes, 4 if o.quick else 10, 64, 64 if o.quick else 128, "100 of an evolution", 6.0)
+            memory(table, case, codes)
+        if name == "macro":
+            codes = ["".join(c) for c in __import__("itertools").product("012", repeat=8)]
+            starts = random.Random(2).sample(range(81), 2 if o.quick else 4)
+            population(table, case, codes, 4 if o.quick else 12, 64, 64 if o.quick else 128,
+                       "6,561 codes, from chunks of 81", 12.0, [codes[81 * s:81 * s + 81] for s in starts])
+        if name in ("mbconv-32", "mbconv-224") and not o.quick:
+            scaling(table, case, turns)
+            print(case.profile(batch, images))
+        case.close()
+    print(f"written: {table.path}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
