@@ -193,7 +193,8 @@ static void add_site(struct exec_cost *c, const struct op_site *site, int n)
     for (int i = 0; i < OP_PARAMS; i++)
         c->bytes += site->params[i] ? 4 * param_volume(site->params[i]) : 0;
     if (site->op == OP_CONV)
-        c->macs += n * volume(site->out) * site->attr.kernel_h * site->attr.kernel_w * site->in[0].c / site->attr.groups;
+        c->macs +=
+            n * volume(site->out) * site->attr.kernel_h * site->attr.kernel_w * site->in[0].c / site->attr.groups;
     else if (site->op == OP_LINEAR)
         c->macs += n * volume(site->out) * site->in[0].c;
 }

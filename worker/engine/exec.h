@@ -13,8 +13,8 @@
 #include <stdint.h>
 
 /* CPU time, multiply-accumulates (convolutions and linear layers) and the least bytes moved (operands, parameters and
- * result once each), of all threads together. Convolutions are told apart: row OP_CONV is the dense and grouped ones, EXEC_PAIR
- * a 1x1 with the depthwise behind it. */
+ * result once each), of all threads together. Convolutions are told apart: row OP_CONV is the dense and grouped ones,
+ * EXEC_PAIR a 1x1 with the depthwise behind it. */
 enum { EXEC_POINTWISE = OP_COUNT, EXEC_DEPTHWISE, EXEC_PAIR, EXEC_KINDS };
 struct exec_profile {
     struct exec_cost {

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+enum { CHUNK = 48 }; /* pixels */
+
 /* One output block: lane l of every pixel comes from source[l] (a pointer to that lane of pixel 0), or is zero. */
 static void move_block(float *y, const float *const source[LANES], size_t pixels)
 {
@@ -14,9 +16,12 @@ static void move_block(float *y, const float *const source[LANES], size_t pixels
         memcpy(y, source[0], pixels * LANES * sizeof *y);
         return;
     }
-    for (int l = 0; l < LANES; l++)
-        for (size_t p = 0; p < pixels; p++)
-            y[p * LANES + (size_t)l] = source[l] ? source[l][p * LANES] : 0;
+    for (size_t from = 0; from < pixels; from += CHUNK) { /* lane by lane within what the first-level cache holds */
+        size_t to = from + CHUNK < pixels ? from + CHUNK : pixels;
+        for (int l = 0; l < LANES; l++)
+            for (size_t p = from; p < to; p++)
+                y[p * LANES + (size_t)l] = source[l] ? source[l][p * LANES] : 0;
+    }
 }
 
 static size_t pixels_of(const struct op_call *call)
