@@ -115,6 +115,8 @@ static int check_score(const struct search_run *r, const json_t *score, struct e
         return err_set(err, ERR_INVALID, "/n_correct_top5", "must be between n_correct and n_images");
     if (!json_object_get(score, "loss_sum"))
         return err_set(err, ERR_INVALID, "/loss_sum", "is missing");
+    if (json_number_value(json_object_get(score, "loss_sum")) < -1e-3 * (double)n) /* rounding, at most */
+        return err_set(err, ERR_INVALID, "/loss_sum", "a cross entropy is not negative");
     return 0;
 }
 
@@ -382,7 +384,7 @@ int route_putResult(struct server *s, struct request *rq, struct err *err)
     int rc = caller ? fleet_seen(s, caller, err) : 0;
     if (rc < 0 || (rc = read_lease(s, &d, err)) < 0)
         return rc;
-    if (rc == 0) /* never given, or its job was deleted with its search */
+    if (rc == 0 || d.worker != request_who(rq)->worker) /* never given, gone with its search, or another worker's */
         return answer(s, rq, SCHED_ANSWER_CANCELLED);
     if ((rc = read_job(s, &d, &search, &final, err)) < 0)
         return rc;
