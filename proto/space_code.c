@@ -179,14 +179,30 @@ static const char *option_text(const struct space *s, int decision, int option, 
     return at;
 }
 
+/* The same where options are written as numbers: the most digits that are one. */
+static int match_index(int noptions, const char *at, size_t *len)
+{
+    int value = 0, best = -1;
+    *len = 0;
+    for (size_t n = 0; at[n] >= '0' && at[n] <= '9' && (n == 0 || value > 0); n++) {
+        value = value * 10 + (at[n] - '0');
+        if (value >= noptions)
+            break;
+        best = value;
+        *len = n + 1;
+    }
+    return best;
+}
+
 /* The option whose text is the longest beginning of `at`; -1: none. */
 static int match_option(const struct space *s, int decision, const char *at, size_t *len)
 {
     int best = -1;
+    if (s->code_by_index)
+        return match_index(s->decisions[decision].noptions, at, len);
     *len = 0;
     for (int o = 0; o < s->decisions[decision].noptions; o++) {
-        char buf[16];
-        const char *text = option_text(s, decision, o, buf);
+        const char *text = s->decisions[decision].labels[o];
         size_t n = strlen(text);
         if (n > *len && strncmp(at, text, n) == 0) {
             best = o;

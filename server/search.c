@@ -81,7 +81,8 @@ static int record(struct strategy *s, const uint16_t *genes, uint32_t generation
         s->items[s->count] = (struct search_item){NAN, cost->macs, cost->params, generation, SEARCH_UNTOLD};
         memcpy(s->genes + (size_t)s->count * (size_t)s->space.ngenes, genes, bytes);
     }
-    memcpy(s->last, genes, bytes);
+    if (genes != s->last)
+        memcpy(s->last, genes, bytes);
     s->last_generation = generation;
     s->count++;
     return 0;
@@ -269,7 +270,11 @@ void search_close(struct strategy *s)
 int search_ask(struct strategy *s, size_t max, const struct search_proposal **out, size_t *n, struct err *err)
 {
     clear_batch(s);
-    int rc = max > 0 && search_ready(s) ? s->method->ask(s, max, err) : 0;
+    int rc = s->last_code ? s->space.parse(s->space.ctx, s->code, s->last, err) : 0;
+    if (rc)
+        return rc;
+    s->last_code = 0;
+    rc = max > 0 && search_ready(s) ? s->method->ask(s, max, err) : 0;
     *out = s->batch;
     *n = rc ? 0 : s->batch_n;
     return rc;
@@ -293,8 +298,15 @@ int search_restore(struct strategy *s, const struct search_proposal *p, struct e
 {
     if (p->index != s->count)
         return err_set(err, ERR_CORRUPT, "", "proposal %u is missing: the next one stored is %u", s->count, p->index);
-    int rc = s->space.parse(s->space.ctx, p->code, s->scratch, err);
-    return rc ? rc : record(s, s->scratch, p->generation, &p->cost, err);
+    if (s->method->learns) {
+        int rc = s->space.parse(s->space.ctx, p->code, s->scratch, err);
+        return rc ? rc : record(s, s->scratch, p->generation, &p->cost, err);
+    }
+    if (strlen(p->code) >= SEARCH_CODE_MAX)
+        return err_set(err, ERR_CORRUPT, "", "the code of proposal %u is too long", p->index);
+    strcpy(s->code, p->code); /* only the last one's genes are asked for, by the next search_ask */
+    s->last_code = 1;
+    return record(s, s->last, p->generation, &p->cost, err);
 }
 
 int search_ready(const struct strategy *s)

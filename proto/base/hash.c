@@ -57,15 +57,13 @@ static int digit(char c)
 
 int hash_unhex(const char *hex, size_t n, unsigned char *out)
 {
-    if (strlen(hex) != 2 * n)
-        return -1;
     for (size_t i = 0; i < n; i++) {
-        int hi = digit(hex[2 * i]), lo = digit(hex[2 * i + 1]);
-        if (hi < 0 || lo < 0)
+        int hi = digit(hex[2 * i]), lo = hi < 0 ? -1 : digit(hex[2 * i + 1]);
+        if (lo < 0)
             return -1;
         out[i] = (unsigned char)(hi << 4 | lo);
     }
-    return 0;
+    return hex[2 * n] ? -1 : 0;
 }
 
 int hash_equal(const void *a, const void *b, size_t n)
