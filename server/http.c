@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { ROUNDS = 16, IDLE_TIMEOUT_S = 75, POOL = 12 * 1024, LAZY_MS = 50, RETRY_MS = 5000, LAZY_BYTES = 4 << 20 };
+enum { ROUNDS = 16, IDLE_TIMEOUT_S = 75, POOL = 12 * 1024, LAZY_MS = 50, RETRY_MS = 5000, LAZY_BYTES = 4 << 20, FULL_MS = 2000 };
 enum { SLOWEST = 1024 }; /* bytes a second of an upload */
 
 /* A connection, to end the one that sends its request drop by drop: MHD's own limit counts silence only. */
@@ -100,6 +100,8 @@ static int settle(struct http *h)
             log_error("commit_failed", "type=%s detail=\"%s\"", err_type(err.code), err.text);
             s->reload = 1;
             s->ask_after_ms = clock_mono_ms() + RETRY_MS; /* a full disk does not need proposals */
+            if (err.code == ERR_DISK_FULL)
+                s->full_ms = clock_mono_ms() + FULL_MS;
         }
         metrics_commit(s->metrics, clock_mono_ns() - t, err.code != 0);
     }

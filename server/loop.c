@@ -17,6 +17,7 @@
 #include "server/sched.h"
 #include "server/searches.h"
 #include "server/server.h"
+#include "server/watchdog.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,13 +30,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { DRAIN_MS = 5000 };
+enum { DRAIN_MS = 5000, BEAT_MS = 250 };
 
 struct loop {
     struct server server;
     uv_loop_t uv;
     uv_signal_t term, interrupt;
-    uv_timer_t sweep, drain;
+    uv_timer_t sweep, drain, beat;
     int64_t stop_ms; /* 0: running */
     int lock;
 };
@@ -133,6 +134,12 @@ static void on_sweep(uv_timer_t *timer)
     http_turn(s->http);
 }
 
+static void on_beat(uv_timer_t *timer)
+{
+    struct server *s = timer->data;
+    watchdog_beat(s->watchdog, clock_mono_ms());
+}
+
 static void on_drain(uv_timer_t *timer)
 {
     struct loop *l = timer->data;
@@ -160,6 +167,10 @@ static void start_timers(struct loop *l)
     uv_signal_init(&l->uv, &l->interrupt);
     uv_timer_init(&l->uv, &l->sweep);
     uv_timer_init(&l->uv, &l->drain);
+    uv_timer_init(&l->uv, &l->beat);
+    l->beat.data = s;
+    watchdog_beat(s->watchdog, clock_mono_ms());
+    uv_timer_start(&l->beat, on_beat, BEAT_MS, BEAT_MS);
     l->term.data = l->interrupt.data = l->drain.data = l;
     l->sweep.data = s;
     uv_signal_start(&l->term, on_signal, SIGTERM);
@@ -174,6 +185,7 @@ static void stop_timers(struct loop *l)
     uv_close((uv_handle_t *)&l->interrupt, NULL);
     uv_close((uv_handle_t *)&l->sweep, NULL);
     uv_close((uv_handle_t *)&l->drain, NULL);
+    uv_close((uv_handle_t *)&l->beat, NULL);
 }
 
 static int open_rooms(struct loop *l, struct err *err)
@@ -192,12 +204,14 @@ static int open_rooms(struct loop *l, struct err *err)
         (rc = reaper_new(s, &s->reaper, err)) < 0 ||
         (rc = load(s, err)) < 0 || (rc = db_commit(s->db, err)) < 0)
         return rc;
-    return http_open(s, &s->http, err);
+    rc = watchdog_new((int64_t)(s->config->stall_s * 1000), &s->watchdog, err);
+    return rc < 0 ? rc : http_open(s, &s->http, err);
 }
 
 static void close_rooms(struct loop *l)
 {
     struct server *s = &l->server;
+    watchdog_free(s->watchdog);
     http_close(s->http);
     route_backup_stop(s);
     events_free(s->events);

@@ -365,6 +365,21 @@ static int64_t content_length(const struct request *rq)
     return s ? strtoll(s, NULL, 10) : -1;
 }
 
+static int writes(const struct request *rq)
+{
+    enum api_method m = rq->route.op->method;
+    return m != API_GET && m != API_HEAD;
+}
+
+/* Cheap while it lasts: a commit that fails costs reading everything again. */
+static int disk_full(const struct request *rq, struct err *err)
+{
+    if (!writes(rq) || rq->server->full_ms <= clock_mono_ms())
+        return 0;
+    err_set(err, ERR_DISK_FULL, "database", "the disk is full: nothing is taken until there is room");
+    return 1;
+}
+
 static int open_request(struct request *rq, const char *url, const char *method, struct err *err)
 {
     char allow[80];
@@ -380,6 +395,8 @@ static int open_request(struct request *rq, const char *url, const char *method,
         return err_set(err, ERR_UNSUPPORTED, "path", "this build does not answer %s", op->name);
     if (op->body != API_BODY_STREAM && content_length(rq) > op->limit)
         return err_set(err, ERR_TOO_LARGE, "body", "at most %lld bytes are taken here", (long long)op->limit);
+    if (op->body == API_BODY_STREAM && disk_full(rq, err))
+        return -(int)err->code;
     return op->body == API_BODY_STREAM ? rq->route.handler(rq->server, rq, err) : 0;
 }
 
@@ -470,19 +487,15 @@ static int parse_body(struct request *rq, struct err *err)
 
 /* ---- running the handler */
 
-static int writes(const struct request *rq)
-{
-    enum api_method m = rq->route.op->method;
-    return m != API_GET && m != API_HEAD;
-}
-
 /* Runs fn inside a savepoint when the operation writes and turns its error into the answer. */
 static void run_step(struct request *rq, int (*fn)(struct request *, struct err *))
 {
     struct err err = {0};
     struct db *db = rq->server->db;
     int rc = 0, saved = 0;
-    if (writes(rq) && (rc = db_savepoint(db, &err)) >= 0)
+    if (disk_full(rq, &err))
+        rc = -(int)err.code;
+    if (rc >= 0 && writes(rq) && (rc = db_savepoint(db, &err)) >= 0)
         saved = 1;
     if (rc >= 0)
         rc = fn(rq, &err);

@@ -80,6 +80,8 @@ static int still_ours(struct server *s, struct upload *u, struct err *err)
     int rc = store_blob_find(s->db, u->hash, &now, err);
     if (rc < 0)
         return rc;
+    if (s->full_ms > clock_mono_ms())
+        return err_set(err, ERR_DISK_FULL, "database", "the disk is full: go on when there is room");
     if (rc == 0)
         return err_set(err, ERR_BUSY, "blob", "what came before could not be stored; ask HEAD and begin again");
     if (now.id != u->blob.id || now.stored != u->blob.stored || now.complete)

@@ -9,11 +9,12 @@
 #include "server/routes.h"
 #include "server/server.h"
 #include "server/version.h"
+#include "server/watchdog.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { STALL_MS = 5000 };
+enum { STALL_WINDOW_MS = 30000 };
 
 int route_getHealth(struct server *s, struct request *rq, struct err *err)
 {
@@ -21,9 +22,9 @@ int route_getHealth(struct server *s, struct request *rq, struct err *err)
     int rc = db_int(s->db, err, &version, SQL_PING, "");
     if (rc < 0)
         return rc;
-    int64_t now = clock_mono_ms(), sweep = (int64_t)(s->config->sweep_s * 1000);
-    if (s->lag_ms > STALL_MS || now - s->swept_ms > sweep + STALL_MS)
-        return err_set(err, ERR_BUSY, "loop", "the loop stalled for %lld ms", (long long)(now - s->swept_ms));
+    int64_t now = clock_mono_ms(), stall = watchdog_recent(s->watchdog, now, STALL_WINDOW_MS);
+    if (stall)
+        return err_set(err, ERR_BUSY, "loop", "the loop stood still for %lld ms lately", (long long)stall);
     return request_json(rq, 200,
                         json_pack("{ss sI sI}", "status", "ok", "loop_lag_ms", (json_int_t)s->lag_ms, "uptime_s",
                                   (json_int_t)((now - s->started_ms) / 1000)));

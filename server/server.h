@@ -19,6 +19,7 @@ struct metrics;
 struct reaper;
 struct sched;
 struct searches;
+struct watchdog;
 
 struct server {
     const struct config *config;
@@ -31,6 +32,7 @@ struct server {
     struct fleet *fleet;       /* workers as they are now */
     struct searches *searches; /* searches that can run or be looked at */
     struct errands *errands;   /* jobs beside the scores */
+    struct watchdog *watchdog;
     struct reaper *reaper;     /* deletes what was given up */
     struct sched *sched;       /* who gets what */
     struct backup_run *backup; /* the last one since the start, or NULL */
@@ -39,6 +41,7 @@ struct server {
     int64_t swept_ms;
     int64_t ask_after_ms;        /* no proposals before this: the last could not be stored */
     int64_t lazy_bytes, lazy_ms; /* pieces of uploads in the open transaction, and since when */
+    int64_t full_ms;             /* the disk was full: writes are refused unseen until then */
     int reload;                  /* memory and database differ: read everything again after this turn */
 };
 
