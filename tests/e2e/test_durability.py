@@ -174,7 +174,7 @@ def test_a_damaged_database_is_refused_and_says_what_to_do(cluster):
 def schema(path):
     """Every object, spelled alike whether it came from schema.sql or step by step."""
     def plain(sql):
-        return re.sub(r"\s+", " ", re.sub(r"--.*", "", sql or "")).replace("( ", "(").replace(" )", ")").replace('"', "")
+        return re.sub(r"\s+", " ", re.sub(r"--.*", "", sql or "")).replace(" ,", ",").replace("( ", "(").replace(" )", ")").replace('"', "")
     return {(kind, name, plain(sql)) for kind, name, sql in query(path, "SELECT type, name, sql FROM sqlite_schema")}
 
 
