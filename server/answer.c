@@ -1,6 +1,7 @@
 /* answer: what leaves: headers that every answer carries, whole bodies, bodies from a worker thread, event streams. */
 #include "server/request_impl.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,8 @@
 static const char policy[] =
     "default-src 'self'; img-src 'self' blob: data:; style-src 'self'; script-src 'self'; worker-src 'self'; "
     "connect-src 'self'; object-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
+
+enum { FILLS = 2 };
 
 /* ---- bodies made on a worker thread: one chunk is read ahead while the connection sleeps */
 
@@ -17,6 +20,34 @@ static void fill_chunk(uv_work_t *work)
     rq->chunk_len = rq->source.fill(rq->source.arg, rq->chunk, REQUEST_CHUNK);
 }
 
+static void chunk_filled(uv_work_t *work, int status);
+
+/* Few at a time and first come first served: two hundred downloads leave threads for everything else. */
+static void start_fills(struct server *s)
+{
+    while (s->fill_first && s->fills < FILLS) {
+        struct request *rq = s->fill_first;
+        s->fill_first = rq->fill_next;
+        rq->fill_next = NULL;
+        rq->work.data = rq;
+        s->fills++;
+        int rc = uv_queue_work(s->loop, &rq->work, fill_chunk, chunk_filled);
+        assert(rc == 0); /* it fails only without a function */
+    }
+}
+
+static void queue_fill(struct request *rq)
+{
+    struct server *s = rq->server;
+    if (s->fill_first)
+        s->fill_last->fill_next = rq;
+    else
+        s->fill_first = rq;
+    s->fill_last = rq;
+    http_work_began(rq);
+    start_fills(s);
+}
+
 static void chunk_filled(uv_work_t *work, int status)
 {
     struct request *rq = work->data;
@@ -24,6 +55,8 @@ static void chunk_filled(uv_work_t *work, int status)
         rq->chunk_len = -1;
     rq->chunk_at = 0;
     rq->chunk_ready = 1;
+    rq->server->fills--;
+    start_fills(rq->server);
     http_work_ended(rq);
     http_resume(rq);
 }
@@ -46,10 +79,7 @@ static ssize_t read_source(void *cls, uint64_t pos, char *buf, size_t max)
         return (ssize_t)n;
     }
     rq->chunk_ready = 0;
-    rq->work.data = rq;
-    if (uv_queue_work(rq->server->loop, &rq->work, fill_chunk, chunk_filled) != 0)
-        return MHD_CONTENT_READER_END_WITH_ERROR;
-    http_work_began(rq);
+    queue_fill(rq);
     return 0;
 }
 

@@ -250,6 +250,7 @@ int loop_run(const struct config *config, struct err *err)
     l.server.loop = &l.uv;
     l.server.started_ms = clock_mono_ms();
     signal(SIGPIPE, SIG_IGN);
+    setenv("UV_THREADPOOL_SIZE", "8", 0); /* two read bodies, the rest is for what requests compute */
     json_watch();
     umask(077);
     raise_limit(config->max_connections);

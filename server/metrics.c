@@ -133,6 +133,7 @@ char *metrics_text(struct server *s, size_t *len)
     put(f, "leases_live", "gauge", "Leases that have not expired.", (double)stats.live_leases);
     put(f, "workers_live", "gauge", "Workers heard of lately.", (double)stats.live_workers);
     put(f, "connections", "gauge", "Open HTTP connections.", (double)http_connections(s->http));
+    put(f, "body_bytes", "gauge", "Request bodies held in memory.", (double)s->body_bytes);
     put(f, "wal_bytes", "gauge", "Size of the write-ahead log.", (double)db_wal_bytes(s->db));
     put(f, "loop_lag_seconds", "gauge", "How late the last sweep was.", (double)s->lag_ms / 1000);
     put(f, "resident_bytes", "gauge", "Memory of the process.", resident_bytes());

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <strings.h>
 
+enum { SMALL_BODY = 64 << 10, ALL_BODIES = 256 << 20 };
 enum { ARENA_LIMIT = 8 << 20, DRAIN_LIMIT = 1 << 20 };
 
 /* ---- what handlers ask */
@@ -424,12 +425,20 @@ struct request *request_new(struct server *s, struct MHD_Connection *conn, const
     return rq;
 }
 
+static void drop_body(struct request *rq)
+{
+    rq->server->body_bytes -= rq->body_cap;
+    free(rq->body);
+    rq->body = NULL;
+    rq->body_cap = 0;
+}
+
 void request_free(struct request *rq)
 {
     answer_clear(rq);
     json_decref(rq->problems);
     json_decref(rq->json);
-    free(rq->body);
+    drop_body(rq);
     arena_clear(&rq->arena);
     free(rq);
 }
@@ -445,9 +454,13 @@ static int append(struct request *rq, const char *data, size_t n, struct err *er
         size_t cap = rq->body_cap ? rq->body_cap * 2 : 4096;
         while (cap < rq->body_len + n)
             cap *= 2;
+        size_t *all = &rq->server->body_bytes, more = cap - rq->body_cap;
+        if (cap > SMALL_BODY && *all + more > ALL_BODIES)
+            return err_set(err, ERR_BUSY, "body", "too many large requests at once; send it again a little later");
         char *p = realloc(rq->body, cap);
         if (!p)
             return err_set(err, ERR_NO_MEMORY, "body", "no memory for the body");
+        *all += more;
         rq->body = p;
         rq->body_cap = cap;
     }
@@ -461,6 +474,7 @@ void request_feed(struct request *rq, const char *data, size_t n)
     struct err err = {0};
     int rc = rq->on_piece ? rq->on_piece(rq->server, rq, data, n, &err) : append(rq, data, n, &err);
     if (rc < 0) {
+        drop_body(rq);
         request_fail(rq, &err);
         rq->drain = 1;
     }
@@ -479,9 +493,7 @@ static int parse_body(struct request *rq, struct err *err)
     rq->json = json_parse_strict(rq->body, rq->body_len, JSON_DEPTH, err);
     if (!rq->json)
         return -(int)err->code;
-    free(rq->body);
-    rq->body = NULL;
-    rq->body_cap = 0;
+    drop_body(rq);
     return op->schema >= 0 ? api_check(op->schema, rq->json, err) : 0;
 }
 

@@ -53,6 +53,7 @@ struct request {
     char *chunk;
     int64_t chunk_len, chunk_at; /* chunk_len <= 0: as fill answered */
     int chunk_ready;
+    struct request *fill_next; /* in the line for a worker thread */
 
     char *push;
     size_t push_len, push_cap;

@@ -17,6 +17,7 @@ struct fleet;
 struct http;
 struct metrics;
 struct reaper;
+struct request;
 struct sched;
 struct searches;
 struct watchdog;
@@ -36,6 +37,9 @@ struct server {
     struct reaper *reaper;     /* deletes what was given up */
     struct sched *sched;       /* who gets what */
     struct backup_run *backup; /* the last one since the start, or NULL */
+    struct request *fill_first, *fill_last; /* bodies that wait for their next piece, and how many are being read */
+    int fills;
+    size_t body_bytes; /* bodies held in memory, of all requests */
     int64_t started_ms;        /* monotonic */
     int64_t lag_ms;            /* how late the last sweep was: overload stretches delays */
     int64_t swept_ms;

@@ -1,7 +1,10 @@
 """A full disk and a loop that stands still: said clearly while it lasts, nothing lost, all well afterwards."""
+import hashlib
 import os
 import sqlite3
+import socket
 import subprocess
+import threading
 import time
 
 import pytest
@@ -87,3 +90,61 @@ def test_health_fails_when_the_loop_stalled(cluster):
     assert sick.status_code == 503 and "stood still" in sick.json()["detail"]
     assert PlayedWorker(server).id > 0
     assert os.path.exists(f"/proc/{server.process.child.pid}")
+
+
+def resident(server):
+    text = open(f"/proc/{server.process.child.pid}/status").read()
+    return int(text.split("VmRSS:")[1].split()[0]) * 1024
+
+
+def test_large_bodies_at_once_are_bounded(cluster):
+    server = cluster().server
+    host, port = server.url.split("//")[1].split(":")
+    before, socks = resident(server), []
+    head = (f"POST /api/v1/searches HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {server.token()}\r\n"
+            "Content-Type: application/json\r\nContent-Length: 60000000\r\n\r\n").encode()
+    refused = 0
+    for _ in range(8):
+        sock = socket.create_connection((host, int(port)))
+        socks.append(sock)
+        sock.settimeout(30)
+        sock.sendall(head)
+        for _ in range(40):
+            sock.sendall(b" " * 1_000_000)
+    assert PlayedWorker(server).id > 0  # small ones go on
+    assert resident(server) - before < 300 << 20
+    for sock in reversed(socks):
+        for _ in range(20):
+            sock.sendall(b" " * 1_000_000)
+        refused += b" 503 " in sock.recv(4096)
+    assert refused == 4
+    for sock in socks:
+        sock.close()
+    wait_for("the memory to come back", lambda: "subrank_body_bytes 0" in server.request("GET", "/metrics").text)
+
+
+def test_many_downloads_leave_room_for_beats(cluster):
+    server = cluster().server
+    data = os.urandom(16 << 20)
+    sha = server.upload(data)
+    worker = PlayedWorker(server)
+    wrong, ended = [], threading.Event()
+
+    def download():
+        while not ended.is_set():
+            if hashlib.sha256(server.request("GET", f"/blobs/{sha}", token=worker.key).content).hexdigest() != sha:
+                wrong.append(1)
+    threads = [threading.Thread(target=download) for _ in range(24)]
+    for thread in threads:
+        thread.start()
+    times = []
+    try:
+        for _ in range(60):
+            began = time.monotonic()
+            worker.beat()
+            times.append(time.monotonic() - began)
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+    assert not wrong and sorted(times)[len(times) // 2] < 0.5, sorted(times)
