@@ -101,10 +101,18 @@ def bench_hold(bench):
     settle(bench, server, fleet)
 
 
+def queues_fill(server, each):
+    def shortest():
+        return min(server.api("GET", f"/searches/{i + 1}")["progress"]["proposed"] for i in range(10))
+    rig.wait_for("the queues to fill", lambda: shortest() >= each, 180, 0.5)
+
+
 def results_at(bench, server, rate, size, seconds):
     """Offers `rate` results a second; (accepted a second, p99 ms, starved)."""
-    fleet = bench.fleet(server, workers=400, join_rate=2000, beat_s=30, rate=rate / 16, batch=16, jobs=10_000, hold_s=2)
-    fleet.wait("all workers", lambda m: m["joined"] == 400, 60)
+    # A worker may hold few leases: thousands of workers, two jobs with each request, delivered after two seconds.
+    workers = 400 if bench.short else 6000
+    fleet = bench.fleet(server, workers=workers, join_rate=1000, beat_s=30, rate=rate / 2, batch=2, jobs=4, hold_s=2)
+    fleet.wait("all workers", lambda m: m["joined"] == workers, 60)
     time.sleep(4)
     fleet.mark()
     time.sleep(seconds)
@@ -124,6 +132,7 @@ def bench_results(bench):
         stored = rig.store(server)
         for _ in range(10):
             rig.start_search(server, stored, 10_000_000)
+        queues_fill(server, 300 if bench.short else 12_000)
         best = scores = 0.0
         steps = [200] if bench.short else [2000, 2500, 3000, 4000, 5000, 6000, 8000] if size == 1 else [500, 1000, 2000]
         for rate in steps:
@@ -148,13 +157,9 @@ def bench_leases(bench):
     stored = rig.store(server, large=not bench.short)
     for _ in range(10):
         rig.start_search(server, stored, 100_000)
-    queued = 2 * 4 * rate * seconds // 10 if bench.short else 9000
-
-    def shortest():
-        return min(server.api("GET", f"/searches/{i + 1}")["progress"]["proposed"] for i in range(10))
-    rig.wait_for("the queues to fill", lambda: shortest() >= queued, 180, 0.5)
-    fleet = bench.fleet(server, workers=1000, join_rate=1000, beat_s=30, rate=rate, jobs=1000, hold_s=120)
-    fleet.wait("all workers", lambda m: m["joined"] == 1000, 60)
+    queues_fill(server, 300 if bench.short else 9000)
+    fleet = bench.fleet(server, workers=5 * rate, join_rate=1000, beat_s=30, rate=rate, jobs=8, hold_s=120)
+    fleet.wait("all workers", lambda m: m["joined"] == 5 * rate, 60)
     time.sleep(2)
     fleet.mark()
     time.sleep(seconds)
