@@ -14,6 +14,8 @@ import time
 
 import requests
 
+import contract
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("SUBRANK_BUILD", ROOT / "build" / "release"))
 SHARED = pathlib.Path(os.environ.get("SUBRANK_SHARED", ROOT.parent / "shared"))
@@ -102,7 +104,11 @@ class Coordinator:
     def request(self, method, path, token=None, **kwargs):
         headers = {"Authorization": f"Bearer {token or self.token()}", **kwargs.pop("headers", {})}
         url = self.url + (path if path.startswith(("/api/", "/metrics", "/healthz", "/openapi")) else "/api/v1" + path)
-        return requests.request(method, url, headers=headers, timeout=60, **kwargs)
+        answer = requests.request(method, url, headers=headers, timeout=60, **kwargs)
+        if not kwargs.get("stream"):
+            contract.check(method, url[len(self.url):].split("?")[0], answer.status_code,
+                           answer.headers.get("Content-Type", ""), answer.content)
+        return answer
 
     def api(self, method, path, body=None, **kwargs):
         """The JSON answer (None for an empty one); raises ApiError for a problem document."""

@@ -1,8 +1,11 @@
 """Fixtures of the system tests: `cluster` makes a fresh coordinator and ends every process with the test."""
 import socket
 
+import os
+
 import pytest
 
+import contract
 from cluster import SHARED, Cluster
 
 
@@ -35,3 +38,15 @@ def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
+
+
+def pytest_terminal_summary(terminalreporter):
+    missing = contract.unvisited()
+    terminalreporter.write_line(f"contract: {len(contract.visited)} operations checked, not visited: "
+                                f"{', '.join(missing) or 'none'}")
+
+
+def pytest_sessionfinish(session, exitstatus):
+    """`make e2e` runs everything: an operation that no test visits fails it."""
+    if os.environ.get("SUBRANK_CONTRACT") == "full" and exitstatus == 0 and contract.unvisited():
+        session.exitstatus = 1
