@@ -111,8 +111,9 @@ def results_at(bench, server, rate, size, seconds):
     """Offers `rate` results a second; (accepted a second, p99 ms, starved)."""
     # A worker may hold few leases: thousands of workers, two jobs with each request, delivered after two seconds.
     workers = 400 if bench.short else 6000
-    fleet = bench.fleet(server, workers=workers, join_rate=1000, beat_s=30, rate=rate / 2, batch=2, jobs=4, hold_s=2)
+    fleet = bench.fleet(server, workers=workers, join_rate=1000, beat_s=30, batch=2, jobs=4, hold_s=2)
     fleet.wait("all workers", lambda m: m["joined"] == workers, 60)
+    fleet.tell(f"rate {rate / 2}")
     time.sleep(4)
     fleet.mark()
     time.sleep(seconds)
