@@ -160,6 +160,9 @@ test-web: all webui ## the dashboard in headless Chromium; K='expression' picks 
 screenshots: all webui ## every page of the dashboard, light and dark, wide and narrow, in build/screenshots
 	/usr/bin/python3 tests/web/screenshots.py build/screenshots
 
+bench-dashboard: all webui ## the dashboard with a million candidates in headless Chromium; prints figures beside their bars
+	/usr/bin/python3 tests/bench/bench_dashboard.py
+
 demo: ## install, build, rank a small supernet on two workers
 	@MAKE='$(MAKE)' deploy/demo/demo.sh $(ARGS)
 

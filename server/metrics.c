@@ -8,8 +8,11 @@
 #include "server/server.h"
 #include "server/watchdog.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 
 enum { BUCKETS = 16, CLASSES = 6 };
 
@@ -119,6 +122,18 @@ static double resident_bytes(void)
     return (double)pages * 4096;
 }
 
+static double database_bytes(const struct db *db)
+{
+    struct stat st;
+    return stat(db_path(db), &st) == 0 ? (double)st.st_size : NAN;
+}
+
+static double disk_free_bytes(const struct db *db)
+{
+    struct statvfs v;
+    return statvfs(db_path(db), &v) == 0 ? (double)v.f_bavail * (double)v.f_frsize : NAN;
+}
+
 char *metrics_text(struct server *s, size_t *len)
 {
     char *text = NULL;
@@ -135,6 +150,8 @@ char *metrics_text(struct server *s, size_t *len)
     put(f, "connections", "gauge", "Open HTTP connections.", (double)http_connections(s->http));
     put(f, "body_bytes", "gauge", "Request bodies held in memory.", (double)s->body_bytes);
     put(f, "wal_bytes", "gauge", "Size of the write-ahead log.", (double)db_wal_bytes(s->db));
+    put(f, "database_bytes", "gauge", "Size of the database file.", database_bytes(s->db));
+    put(f, "disk_free_bytes", "gauge", "Room left on the database's disk.", disk_free_bytes(s->db));
     put(f, "loop_lag_seconds", "gauge", "How late the last sweep was.", (double)s->lag_ms / 1000);
     put(f, "resident_bytes", "gauge", "Memory of the process.", resident_bytes());
     put(f, "uptime_seconds", "gauge", "Since the start.", (double)(clock_mono_ms() - s->started_ms) / 1000);

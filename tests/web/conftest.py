@@ -54,4 +54,5 @@ def page(chrome):
     bad = chrome.refusals()
     if chrome.driver.current_url.startswith("http"):
         chrome.js("localStorage.clear(); sessionStorage.clear()")
+        chrome.driver.delete_all_cookies()
     assert not bad, bad

@@ -1,16 +1,18 @@
 // app: the frame around every page (navigation, live state, messages) and the table of routes.
 import type { ComponentChildren, VNode } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-import { refused, token, unreachableSince } from "./api/client";
+import { refused, signedIn as entered, unreachableSince } from "./api/client";
 import { liveState } from "./api/live";
 import { duration } from "./format";
 import { Admin } from "./pages/admin";
 import { CandidatePage } from "./pages/candidate";
+import { Compare } from "./pages/compare";
 import { Library } from "./pages/library";
 import { Login } from "./pages/login";
 import { NewSearch } from "./pages/new_search";
 import { SearchPage } from "./pages/search";
 import { Searches } from "./pages/searches";
+import { WorkerPage } from "./pages/worker";
 import { Workers } from "./pages/workers";
 import { Button } from "./parts/basics";
 import { Logo } from "./parts/logo";
@@ -33,7 +35,9 @@ const routes: RouteRow[] = [
   { pattern: "/searches/new", title: "New search", page: () => <NewSearch /> },
   { pattern: "/searches/:id", title: "Search", page: (p) => <SearchPage key={p.id} id={Number(p.id)} /> },
   { pattern: "/searches/:id/candidates/:code", title: "Architecture", page: (p) => <CandidatePage key={`${p.id}/${p.code}`} id={Number(p.id)} code={p.code} /> },
+  { pattern: "/compare", title: "Compare", page: () => <Compare /> },
   { pattern: "/workers", title: "Workers", page: () => <Workers /> },
+  { pattern: "/workers/:id", title: "Worker", page: (p) => <WorkerPage key={p.id} id={Number(p.id)} /> },
   { pattern: "/library", title: "Library", page: () => <Library section="spaces" /> },
   { pattern: "/library/:section", title: "Library", page: (p) => <Library section={p.section} /> },
   { pattern: "/library/:section/:id", title: "Library", page: (p) => <Library section={p.section} id={Number(p.id)} /> },
@@ -100,6 +104,7 @@ function Header() {
         </a>
         <nav aria-label="Main">
           <NavLink to="/searches">Searches</NavLink>
+          <NavLink to="/compare">Compare</NavLink>
           <NavLink to="/workers">Workers</NavLink>
           <NavLink to="/library">Library</NavLink>
           {mayAdmin.value && <NavLink to="/admin">Admin</NavLink>}
@@ -170,7 +175,7 @@ export function App() {
   const main = useRef<HTMLElement>(null);
   const first = useRef(true);
   const found = resolve(path.value);
-  const signedIn = token.value && !refused.value;
+  const signedIn = entered.value && !refused.value;
   useEffect(() => {
     document.title = signedIn ? `${found?.row.title ?? "Not found"} · subrank` : "Sign in · subrank";
     // A new page is announced to screen readers by moving the focus to it; not on the first one, which the browser announces.

@@ -1,10 +1,10 @@
 // client: the only file that talks to the coordinator by request and answer (live.ts holds the event stream, upload.ts
-// the blobs; both use `request`). It adds the bearer token, turns problem+json into Problem, and knows nothing of pages.
+// the blobs; both use `request`). The session is a cookie that no script can read; requests that change something carry a header that a
+// foreign page cannot set. It turns problem+json into Problem, and knows nothing of pages.
 import { signal } from "@preact/signals";
 import type * as T from "./types";
 
 const BASE = "/api/v1";
-const KEY = "subrank.token";
 
 export class Problem extends Error {
   readonly status: number;
@@ -25,18 +25,11 @@ export function localProblem(type: string, detail: string): Problem {
   return new Problem({ type, title: type, status: 0, detail });
 }
 
-// The token lives as long as the tab. "refused" becomes true when the coordinator no longer takes it.
-export const token = signal<string>(sessionStorage.getItem(KEY) ?? "");
+// Whether somebody is signed in, as far as this side knows; "refused" becomes true when the coordinator says otherwise.
+export const signedIn = signal(localStorage.getItem("subrank.session") !== null);
 export const refused = signal(false);
 // Milliseconds of the first failed contact since the last good one; 0 while all is well.
 export const unreachableSince = signal(0);
-
-export function setToken(value: string): void {
-  token.value = value;
-  refused.value = false;
-  if (value) sessionStorage.setItem(KEY, value);
-  else sessionStorage.removeItem(KEY);
-}
 
 async function problemOf(response: Response): Promise<Problem> {
   const title = response.statusText || `HTTP ${response.status}`;
@@ -53,7 +46,7 @@ async function problemOf(response: Response): Promise<Problem> {
 // (type "unreachable"); an AbortError passes through.
 export async function request(path: string, init: RequestInit & { accept?: number[]; root?: boolean } = {}): Promise<Response> {
   const headers = new Headers(init.headers);
-  if (token.value && !headers.has("Authorization")) headers.set("Authorization", `Bearer ${token.value}`);
+  headers.set("X-Subrank", "1");
   let response: Response;
   try {
     response = await fetch((init.root ? "" : BASE) + path, { ...init, headers, cache: "no-store" });
@@ -65,7 +58,7 @@ export async function request(path: string, init: RequestInit & { accept?: numbe
   unreachableSince.value = 0;
   if (response.ok || init.accept?.includes(response.status)) return response;
   const problem = await problemOf(response);
-  if (response.status === 401 && token.value && !new Headers(init.headers).has("Authorization")) refused.value = true;
+  if (response.status === 401 && path !== "/login") refused.value = true;
   throw problem;
 }
 
@@ -136,8 +129,8 @@ export interface Window {
 }
 
 export const api = {
-  // Whose a token is, asked before it is kept.
-  session: (secret: string) => json<T.Session>("/session", { headers: { Authorization: `Bearer ${secret}` } }),
+  login: (token: string) => post<T.Session>("/login", { token }),
+  logout: () => post<void>("/logout"),
   version: (s?: AbortSignal) => get<T.Version>("/version", s),
 
   searches: (s?: AbortSignal) => all<T.Search>("/searches", s),
@@ -146,7 +139,7 @@ export const api = {
   steerSearch: (id: number, verb: "pause" | "resume" | "cancel") => post<T.Search | undefined>(`/searches/${id}/${verb}`),
   patchSearch: (id: number, body: T.SearchPatch) =>
     json<T.Search>(`/searches/${id}`, { method: "PATCH", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) }),
-  deleteSearch: (id: number) => json<void>(`/searches/${id}`, { method: "DELETE" }),
+  deleteSearch: (id: number) => json<void>(`/searches/${id}`, { method: "DELETE", keepalive: true }),
   ranking: (id: number, query: RankingQuery, s?: AbortSignal) =>
     get<T.Ranking>(`/searches/${id}/ranking${queryOf({ ...query })}`, s),
   candidate: (id: number, code: string, s?: AbortSignal) =>
@@ -178,6 +171,10 @@ export const api = {
   checkpoint: (id: number, s?: AbortSignal) => get<T.Checkpoint>(`/checkpoints/${id}`, s),
   createCheckpoint: (body: { name: string; blob: string; space: number; rename?: Record<string, string> }) =>
     post<T.Checkpoint>("/checkpoints", body),
+  samples: (id: number, split: string, first: number, s?: AbortSignal) =>
+    get<T.Samples>(`/datasets/${id}/samples${queryOf({ split, first, count: 12 })}`, s),
+  backup: (s?: AbortSignal) => get<T.Backup>("/backup", s),
+  startBackup: () => post<T.Backup>("/backup"),
   datasets: (s?: AbortSignal) => all<T.Dataset>("/datasets", s),
   dataset: (id: number, s?: AbortSignal) => get<T.Dataset>(`/datasets/${id}`, s),
   createDataset: (body: T.DatasetCreate) => post<T.Dataset>("/datasets", body),
@@ -194,7 +191,7 @@ export const api = {
   deleteToken: (id: number) => json<void>(`/tokens/${id}`, { method: "DELETE" }),
 };
 
-// Fetches with the token and hands the bytes to the browser as a file: a plain link could not carry the token.
+// Fetches and hands the bytes to the browser as a file: a plain link could not show why it was refused.
 export async function download(path: string, name: string): Promise<void> {
   let response = await request(path);
   // 202: a worker has to make it first.

@@ -1,10 +1,10 @@
 // live: one stream of server-sent events for the whole tab.
 //
-// It is read by fetch and not by EventSource, because only fetch can carry the token. After a cut it asks for what it
+// It is read by fetch and not by EventSource, because fetch tells why a connection was refused. After a cut it asks for what it
 // missed (Last-Event-ID) and waits longer each time; a hidden tab holds no connection at all and catches up when shown.
 // Listeners are told which kinds of thing changed, at most four times a second; they then ask for what they show.
 import { signal } from "@preact/signals";
-import { request, token } from "./client";
+import { refused, request, signedIn } from "./client";
 
 export interface Change {
   kinds: Set<string>;
@@ -112,7 +112,7 @@ async function run(signal: AbortSignal): Promise<void> {
 }
 
 function update(): void {
-  const wanted = Boolean(token.value) && !document.hidden;
+  const wanted = signedIn.value && !refused.value && !document.hidden;
   if (wanted && !stop) {
     stop = new AbortController();
     void run(stop.signal);
@@ -127,9 +127,6 @@ function update(): void {
 export function startLive(): void {
   document.addEventListener("visibilitychange", update);
   addEventListener("online", () => (stop?.abort(), (stop = null), update()));
-  token.subscribe(() => {
-    stop?.abort();
-    stop = null;
-    update();
-  });
+  signedIn.subscribe(update);
+  refused.subscribe(update);
 }

@@ -169,6 +169,19 @@ export interface Dataset {
   document?: { [name: string]: any };
   created: number;
 }
+export interface Samples {
+  /** [channels, height, width] */
+  image: number[];
+  /** Images of the split */
+  total: number;
+  items: Sample[];
+}
+export interface Sample {
+  index: number;
+  label: number;
+  /** base64 of channels x height x width bytes */
+  pixels: string;
+}
 export interface DatasetList {
   items: Dataset[];
   next: string | null;
@@ -579,6 +592,7 @@ export const operations = {
   createDataset: { method: "POST", path: "/api/v1/datasets", roles: ["submit"], query: [], summary: "Describe uploaded blobs as images and labels; every file is read and checked before the answer" },
   getDataset: { method: "GET", path: "/api/v1/datasets/{id}", roles: ["read"], query: [], summary: "One data set with its document" },
   deleteDataset: { method: "DELETE", path: "/api/v1/datasets/{id}", roles: ["submit"], query: [], summary: "Delete; 409 while a search uses it" },
+  getSamples: { method: "GET", path: "/api/v1/datasets/{id}/samples", roles: ["read"], query: ["split", "first", "count"], summary: "Some images after the transform, the normalisation taken back" },
   listSearches: { method: "GET", path: "/api/v1/searches", roles: ["read"], query: ["limit", "after", "state"], summary: "All searches, newest first" },
   createSearch: { method: "POST", path: "/api/v1/searches", roles: ["submit"], query: [], summary: "Start a search" },
   getSearch: { method: "GET", path: "/api/v1/searches/{id}", roles: ["read"], query: [], summary: "State, progress, best, rate, time left" },
@@ -650,6 +664,7 @@ export interface Bodies {
   createDataset: { request: DatasetCreate; answer: Dataset };
   getDataset: { request: void; answer: Dataset };
   deleteDataset: { request: void; answer: void };
+  getSamples: { request: void; answer: Samples };
   listSearches: { request: void; answer: SearchList };
   createSearch: { request: SearchCreate; answer: Search };
   getSearch: { request: void; answer: Search };

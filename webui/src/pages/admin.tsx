@@ -1,9 +1,9 @@
 // admin: tokens, the audit log and the coordinator's own state.
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { api } from "../api/client";
 import type { Token, TokenCreate } from "../api/types";
-import { dateTime, duration } from "../format";
-import { Button, CodeBlock, Confirm, Empty, Failure, Pending, Tile } from "../parts/basics";
+import { bytes, count, dateTime, duration } from "../format";
+import { Bar, Button, CodeBlock, Confirm, Empty, Failure, Pending, Tile } from "../parts/basics";
 import { Select, Text } from "../parts/form";
 import { mayAdmin } from "../state/session";
 import { tell } from "../state/toast";
@@ -158,6 +158,129 @@ function Coordinator() {
   );
 }
 
+// "name{labels} value" lines -> the value of one without labels.
+function metric(text: string, name: string): number | undefined {
+  const m = new RegExp(`^subrank_${name} (\\S+)$`, "m").exec(text);
+  return m ? Number(m[1]) : undefined;
+}
+
+// From cumulative buckets, summed over all labels: the edge under which this share of the observations lies.
+function quantile(text: string, name: string, q: number): number | undefined {
+  const sums = new Map<number, number>();
+  for (const m of text.matchAll(new RegExp(`^subrank_${name}_bucket\\{(?:[^}]*,)?le="([^"]+)"\\} (\\d+)`, "gm"))) {
+    const edge = m[1] === "+Inf" ? Infinity : Number(m[1]);
+    sums.set(edge, (sums.get(edge) ?? 0) + Number(m[2]));
+  }
+  const edges = [...sums.keys()].sort((x, y) => x - y);
+  const total = sums.get(Infinity) ?? 0;
+  return total ? edges.find((e) => sums.get(e)! >= q * total) : undefined;
+}
+
+const figures: [string, string, (v: number) => string][] = [
+  ["leases_granted_total", "Leases granted", count],
+  ["leases_expired_total", "Leases expired", count],
+  ["results_stored_total", "Results stored", count],
+  ["results_duplicate_total", "Results sent twice", count],
+  ["results_superseded_total", "Results that came too late", count],
+  ["results_invalid_total", "Results refused", count],
+  ["candidates_scored_total", "Architectures scored", count],
+  ["queue_candidates", "Architectures waiting", count],
+  ["jobs_open", "Jobs open", count],
+  ["leases_live", "Leases live", count],
+  ["connections", "Connections", count],
+  ["resident_bytes", "Memory", bytes],
+  ["database_bytes", "Database", bytes],
+  ["wal_bytes", "Write-ahead log", bytes],
+  ["disk_free_bytes", "Disk left", bytes],
+];
+
+function milliseconds(s: number | undefined): string {
+  return s === undefined ? "–" : s === Infinity ? "over 8 s" : `${+(1000 * s).toPrecision(2)} ms`;
+}
+
+function Metrics() {
+  const metrics = useResource("metrics", (s) => api.metrics(s));
+  const text = metrics.value;
+  return (
+    <section class="panel" aria-labelledby="metrics-title">
+      <div class="filters">
+        <h2 id="metrics-title">Work and storage since the start</h2>
+        <span class="grow" />
+        <Button small onClick={metrics.reload}>
+          Read again
+        </Button>
+      </div>
+      {text === undefined ? (
+        <Pending what="the metrics" error={metrics.error} reload={metrics.reload} />
+      ) : (
+        <>
+          <dl class="facts figures">
+            {figures.map(([name, label, show]) => {
+              const v = metric(text, name);
+              return v === undefined ? null : (
+                <>
+                  <dt>{label}</dt>
+                  <dd>{show(v)}</dd>
+                </>
+              );
+            })}
+            <dt>Requests, 99 % within</dt>
+            <dd>{milliseconds(quantile(text, "request_seconds", 0.99))}</dd>
+            <dt>Commits, 99 % within</dt>
+            <dd>{milliseconds(quantile(text, "commit_seconds", 0.99))}</dd>
+          </dl>
+          <details>
+            <summary>All metrics, as Prometheus reads them at /metrics</summary>
+            <pre class="metrics" tabIndex={0} aria-label="Prometheus text">
+              {text}
+            </pre>
+          </details>
+        </>
+      )}
+    </section>
+  );
+}
+
+function BackupPanel() {
+  const backup = useResource("backup", (s) => api.backup(s));
+  const start = useAction(async () => {
+    await api.startBackup();
+    tell("The backup has begun; work goes on meanwhile.");
+    backup.reload();
+  });
+  const b = backup.value;
+  useEffect(() => {
+    if (b?.state !== "running") return;
+    const id = setTimeout(backup.reload, 1000);
+    return () => clearTimeout(id);
+  }, [b]);
+  return (
+    <section class="panel" aria-labelledby="backup-title">
+      <h2 id="backup-title">Backup</h2>
+      {b ? (
+        <>
+          <p>
+            {b.state === "running" && `Under way since ${dateTime(b.started, true)}.`}
+            {b.state === "done" && `The last one ended ${dateTime(b.finished, true)}: ${bytes(b.bytes)}.`}
+            {b.state === "failed" && `The last one failed ${dateTime(b.finished, true)}.`} <code>{b.file}</code>
+          </p>
+          {b.state === "running" && <Bar value={b.pages_done} of={b.pages} label="Backup" />}
+        </>
+      ) : backup.error && backup.error.type !== "not-found" ? (
+        <Failure problem={backup.error} retry={backup.reload} />
+      ) : (
+        <p class="note">None since the coordinator started.</p>
+      )}
+      <div class="actions">
+        <Button busy={start.busy || b?.state === "running"} onClick={() => void start.run()}>
+          Back up now
+        </Button>
+      </div>
+      {start.error && <Failure problem={start.error} what="No backup was begun" />}
+    </section>
+  );
+}
+
 export function Admin() {
   if (!mayAdmin.value) {
     return (
@@ -172,6 +295,8 @@ export function Admin() {
         <h1>Admin</h1>
       </div>
       <Coordinator />
+      <Metrics />
+      <BackupPanel />
       <Tokens />
       <Audit />
     </>

@@ -1,6 +1,6 @@
 // login: a token in, a session out. Nothing else of the dashboard is drawn before that.
 import { useState } from "preact/hooks";
-import { refused, setToken, token } from "../api/client";
+import { refused, signedIn } from "../api/client";
 import { Button, Failure } from "../parts/basics";
 import { Field } from "../parts/form";
 import { Logo } from "../parts/logo";
@@ -9,11 +9,8 @@ import { useAction } from "../state/use";
 
 export function Login() {
   const [secret, setSecret] = useState("");
-  const wasRefused = Boolean(token.value) && refused.value;
-  const enter = useAction(async () => {
-    setToken("");
-    await signIn(secret.trim());
-  });
+  const wasRefused = signedIn.value && refused.value;
+  const enter = useAction(() => signIn(secret.trim()));
   return (
     <main class="login">
       <form
@@ -30,7 +27,7 @@ export function Login() {
         <p class="lead">Rankings of the architectures inside a supernet, as they grow.</p>
         {wasRefused && !enter.error && (
           <p class="failure" role="alert">
-            The coordinator no longer accepts this token: it was revoked. Sign in with another one.
+            The session is over: it ran out, or its token was revoked. Sign in again.
           </p>
         )}
         <Field

@@ -4,6 +4,7 @@ import type { Search } from "../api/types";
 import { count, dateTime, duration, percent, rate, si } from "../format";
 import { Bar, Empty, Failure, Pending, StateBadge } from "../parts/basics";
 import { go, route, setQuery } from "../router";
+import { hidden } from "../state/deletions";
 import { maySubmit } from "../state/session";
 import { useResource } from "../state/use";
 
@@ -108,7 +109,7 @@ export function Searches() {
     when: (c) => c.kinds.has("search") || c.kinds.has("score"),
     everyMs: 1000,
   });
-  const all = searches.value ?? [];
+  const all = (searches.value ?? []).filter((s) => !hidden.value.has(s.id));
   const needle = text.toLowerCase();
   const shown = all.filter(
     (s) =>

@@ -34,7 +34,7 @@ function Row({ worker: w, now, onRevoke }: { worker: Worker; now: number; onRevo
   return (
     <tr class={present(w) ? "" : "faded"}>
       <td class="name">
-        <strong>{w.name}</strong>
+        <a href={`/workers/${w.id}`}>{w.name}</a>
         <span class="muted sub">{w.host}</span>
       </td>
       <td data-label="State">

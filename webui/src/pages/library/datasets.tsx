@@ -1,11 +1,12 @@
 // datasets: images and labels, and one data set in full.
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { api, localProblem } from "../../api/client";
-import type { Dataset, DatasetCreate } from "../../api/types";
+import type { Dataset, DatasetCreate, Sample } from "../../api/types";
 import { bytes, count, dateTime } from "../../format";
-import { Bar, Button, CodeBlock, Empty, Failure, Pending, Tile } from "../../parts/basics";
+import { Bar, Button, CodeBlock, Empty, Failure, Loading, Pending, Tile } from "../../parts/basics";
 import { Cards, FilePick, Refused, RefusedElsewhere, Select, Text } from "../../parts/form";
-import { go } from "../../router";
+import { Segments } from "../../parts/segments";
+import { go, route, setQuery } from "../../router";
 import { maySubmit } from "../../state/session";
 import { tell } from "../../state/toast";
 import { startUpload } from "../../state/uploads";
@@ -265,6 +266,78 @@ function ClassCounts({ name, split, classes }: { name: string; split: Split; cla
   );
 }
 
+function bytesOf(base64: string): Uint8Array {
+  const text = atob(base64);
+  return Uint8Array.from(text, (c) => c.charCodeAt(0));
+}
+
+// One picture: channels are planes of bytes; one channel is grey, three are shown as red, green and blue.
+function Picture({ sample, image, name, bgr }: { sample: Sample; image: number[]; name: string; bgr: boolean }) {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const [c, h, w] = image;
+  useEffect(() => {
+    const ctx = canvas.current!.getContext("2d")!;
+    const out = ctx.createImageData(w, h);
+    const from = bytesOf(sample.pixels);
+    const plane = w * h;
+    for (let i = 0; i < plane; i++) {
+      for (let k = 0; k < 3; k++) out.data[4 * i + k] = from[(c < 3 ? 0 : bgr ? 2 - k : k) * plane + i];
+      out.data[4 * i + 3] = 255;
+    }
+    ctx.putImageData(out, 0, 0);
+  }, [sample, image.join()]);
+  return (
+    <figure>
+      <canvas ref={canvas} width={w} height={h} role="img" aria-label={`Image ${sample.index}: ${name}`} />
+      <figcaption class="ellipsis" title={name}>
+        {sample.index} · {name}
+      </figcaption>
+    </figure>
+  );
+}
+
+const PAGE = 12;
+
+function SamplesPanel({ dataset: d }: { dataset: Dataset }) {
+  const { query } = route.value;
+  const names = splitsOf(d).map(([name]) => name);
+  const split = names.find((n) => n === query.get("split")) ?? names[0];
+  const first = Math.max(0, Number(query.get("first")) || 0);
+  const some = useResource(split ? `samples/${d.id}/${split}/${first}` : null, (s) => api.samples(d.id, split, first, s));
+  const v = some.value;
+  const steps = ((d.document as { transform?: { op: string; size: number }[] })?.transform ?? []).map((t) => `${t.op} ${t.size}`);
+  const bgr = (d.document as { channel_order?: string })?.channel_order === "bgr";
+  return (
+    <section class="panel" aria-labelledby="samples-title">
+      <div class="filters">
+        <h2 id="samples-title">What the network sees</h2>
+        <span class="grow" />
+        <Segments label="Split" value={split} options={names.map((n) => [n, n])} onPick={(n) => setQuery({ split: n === names[0] ? null : n, first: null })} />
+        <Button small disabled={first === 0} onClick={() => setQuery({ first: Math.max(0, first - PAGE) || null })}>
+          Earlier
+        </Button>
+        <Button small disabled={!v || first + PAGE >= v.total} onClick={() => setQuery({ first: first + PAGE })}>
+          Later
+        </Button>
+      </div>
+      {v ? (
+        <div class="samples">
+          {v.items.map((x) => (
+            <Picture key={x.index} sample={x} image={v.image} name={d.classes[x.label] ?? String(x.label)} bgr={bgr} />
+          ))}
+        </div>
+      ) : some.error ? (
+        <Failure problem={some.error} retry={some.reload} what="The images" />
+      ) : (
+        <Loading what="images" />
+      )}
+      <p class="note">
+        After the transform ({steps.length ? steps.join(", ") : "none"}), with the normalisation taken back{bgr ? "; the network reads blue first" : ""}. {v ? `${count(v.total)} images in ${split}.` : ""}
+      </p>
+    </section>
+  );
+}
+
 export function DatasetPage({ id }: { id: number }) {
   const dataset = useResource(`dataset/${id}`, (s) => api.dataset(id, s));
   const d = dataset.value;
@@ -294,6 +367,7 @@ export function DatasetPage({ id }: { id: number }) {
           <ClassCounts key={name} name={name} split={split} classes={d.classes} />
         ))}
       </div>
+      <SamplesPanel dataset={d} />
       {d.document && (
         <section class="panel">
           <h2>Record</h2>

@@ -5,6 +5,7 @@ import type { Search } from "../../api/types";
 import { ago, count, dateTime, duration, percent, rate, si } from "../../format";
 import { Bar, Button, Confirm, Failure, Pending, StateBadge, Tabs, Tile } from "../../parts/basics";
 import { go, route, setQuery } from "../../router";
+import { deleteLater, UNDO_S } from "../../state/deletions";
 import { maySubmit } from "../../state/session";
 import { tell } from "../../state/toast";
 import { type Resource, useAction, useNow, useResource } from "../../state/use";
@@ -26,11 +27,11 @@ function Actions({ search, reload }: { search: Search; reload: () => void }) {
     tell(done[verb]);
     reload();
   });
-  const remove = useAction(async () => {
-    await api.deleteSearch(search.id);
-    tell(`“${search.name}” is deleted.`);
+  const remove = () => {
+    setAsked(null);
+    deleteLater(search);
     go("/searches");
-  });
+  };
   const save = useAction((kind: "csv" | "json") => download(`/searches/${search.id}/export.${kind}`, `search-${search.id}.${kind}`));
   const active = search.state === "running" || search.state === "paused";
   const failed = steer.error ?? save.error;
@@ -45,6 +46,9 @@ function Actions({ search, reload }: { search: Search; reload: () => void }) {
         </Button>
         {maySubmit.value && (
           <>
+            <a class="button plain small" href={`/compare?searches=${search.id}`}>
+              Compare
+            </a>
             <a class="button plain small" href={`/searches/new?from=${search.id}`}>
               Duplicate
             </a>
@@ -87,14 +91,12 @@ function Actions({ search, reload }: { search: Search; reload: () => void }) {
         <Confirm
           title={`Delete “${search.name}”?`}
           verb="Delete"
-          busy={remove.busy}
-          error={remove.error}
-          onYes={() => void remove.run()}
-          onNo={() => (remove.clear(), setAsked(null))}
+          onYes={remove}
+          onNo={() => setAsked(null)}
         >
           <p>
-            The search and its {count(search.progress.scored)} scores are removed from the coordinator. This cannot be taken back; export
-            them first if you may need them.
+            The search and its {count(search.progress.scored)} scores are removed from the coordinator. You can undo it for {UNDO_S} seconds;
+            after that this cannot be taken back.
           </p>
         </Confirm>
       )}

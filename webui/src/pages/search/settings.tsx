@@ -5,6 +5,7 @@ import type { Search, SearchPatch } from "../../api/types";
 import { si } from "../../format";
 import { Button, CodeBlock, Failure } from "../../parts/basics";
 import { Refused, Text } from "../../parts/form";
+import { Markdown } from "../../parts/markdown";
 import { maySubmit } from "../../state/session";
 import { tell } from "../../state/toast";
 import { useAction, useResource } from "../../state/use";
@@ -71,7 +72,7 @@ function Edit({ search, reload }: { search: Search; reload: () => void }) {
         <Text label="Name" at="/name" value={name} onChange={setName} required />
         <Text label="Priority" at="/priority" value={priority} onChange={setPriority} inputMode="numeric" hint="1 to 100; higher gets workers first" />
         <Text label="Tags" at="/tags" value={tags} onChange={setTags} hint="separated by commas" />
-        <Text label="Notes" at="/notes" value={notes} onChange={setNotes} lines={4} wide />
+        <Text label="Notes" hint="Markdown: headings, lists, links, emphasis, code" at="/notes" value={notes} onChange={setNotes} lines={4} wide />
         {save.error && !save.error.where && <Failure problem={save.error} />}
         <div class="actions wide">
           <Button type="submit" busy={save.busy}>
@@ -129,18 +130,17 @@ export function Settings({ search, reload }: { search: Search; reload: () => voi
         </div>
         <CodeBlock label="The same search by curl" text={curlOf(body)} />
       </section>
-      {maySubmit.value ? (
+      {search.notes && (
+        <section class="panel" aria-labelledby="notes-title">
+          <h2 id="notes-title">Notes</h2>
+          <Markdown text={search.notes} />
+        </section>
+      )}
+      {maySubmit.value && (
         <section class="panel">
-          <h2>Name and notes</h2>
+          <h2>Change name, priority, tags or notes</h2>
           <Edit search={search} reload={reload} />
         </section>
-      ) : (
-        search.notes && (
-          <section class="panel">
-            <h2>Notes</h2>
-            <p class="pre">{search.notes}</p>
-          </section>
-        )
       )}
     </>
   );

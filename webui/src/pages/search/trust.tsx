@@ -1,11 +1,14 @@
 // trust: may this ranking be believed? The scores are compared with known accuracies, and so are MACs and parameters,
 // which cost nothing to compute: a supernet that ranks no better than they do has taught us nothing.
+import { useState } from "preact/hooks";
 import { api } from "../../api/client";
-import type { Correlation, CorrelationSet, Search } from "../../api/types";
+import type { Correlation, CorrelationSet, Interval, Search } from "../../api/types";
 import { Coefficient } from "../../charts/coefficient";
-import { count, fixed, plural } from "../../format";
-import { Empty, Failure, Loading } from "../../parts/basics";
-import { FilePick } from "../../parts/form";
+import { Staircase, type Stair } from "../../charts/staircase";
+import { count, fixed, percent, plural } from "../../format";
+import { Button, Empty, Failure, Loading } from "../../parts/basics";
+import { Figure } from "../../parts/figure";
+import { Check, FilePick, Select } from "../../parts/form";
 import { maySubmit } from "../../state/session";
 import { tell } from "../../state/toast";
 import { useAction, useResource } from "../../state/use";
@@ -58,13 +61,33 @@ function verdict(c: Correlation): string {
   return `The supernet’s ranking cannot be told from counting ${best[0]} ${figures}.`;
 }
 
-function TruthForm({ search, onDone }: { search: Search; onDone: () => void }) {
-  const put = useAction(async (files: File[]) => {
-    const text = await files[0].text();
-    const answer = await api.putTruth(search.id, text);
-    tell(`${count(answer.matched)} known accuracies match architectures of this search.`);
+const MOST_TRUTH = 50_000;
+
+// Another search's accuracies as lines of a CSV file: the whole ranking, page after page.
+async function truthOf(other: number): Promise<string> {
+  const lines: string[] = [];
+  let after: string | undefined;
+  do {
+    const page = await api.ranking(other, { status: "scored", limit: 1000, after });
+    for (const c of page.items) if (c.accuracy != null) lines.push(`${c.code},${c.accuracy}`);
+    after = page.next ?? undefined;
+  } while (after && lines.length < MOST_TRUTH);
+  return lines.join("\n");
+}
+
+function TruthForm({ search, siblings, onDone }: { search: Search; siblings: Search[]; onDone: () => void }) {
+  const [other, setOther] = useState("");
+  const [all, setAll] = useState(false);
+  const give = async (csv: string, from?: number) => {
+    const answer = await api.putTruth(search.id, csv);
+    const rest = all ? siblings.filter((s) => s.id !== from) : [];
+    for (const s of rest) await api.putTruth(s.id, csv);
+    tell(`${count(answer.matched)} known accuracies match architectures of this search${rest.length ? `; ${plural(rest.length, "other search", "other searches")} got them too` : ""}.`);
     onDone();
-  });
+  };
+  const put = useAction(async (files: File[]) => give(await files[0].text()));
+  const take = useAction(async () => give(await truthOf(Number(other)), Number(other)));
+  const failed = put.error ?? take.error;
   return (
     <div class="truth">
       <FilePick
@@ -78,8 +101,156 @@ function TruthForm({ search, onDone }: { search: Search; onDone: () => void }) {
           </>
         }
       />
-      {put.error && <Failure problem={put.error} what="The file was refused" />}
+      {siblings.length > 0 && (
+        <div class="truth-other">
+          <Select
+            label="Or take another search’s scores as known"
+            value={other}
+            options={[{ value: "", label: "Choose a search" }, ...siblings.map((s) => ({ value: String(s.id), label: s.name }))]}
+            onChange={setOther}
+            hint="For example one that scored on all images"
+          />
+          <Button busy={take.busy} disabled={!other} onClick={() => void take.run()}>
+            Take its scores
+          </Button>
+          <Check label={`Also for the ${plural(siblings.length, "other search", "other searches")} over this space`} checked={all} onChange={setAll} />
+        </div>
+      )}
+      {failed && <Failure problem={failed} what="The accuracies were refused" />}
     </div>
+  );
+}
+
+function policyWords(s: Search): string {
+  const p = (s.policy ?? {}) as { average?: string; batches?: number; batch_size?: number };
+  return p.average === "batch" || p.average === "none" ? p.average : `${p.average ?? "default"}, ${p.batches ?? "?"} × ${p.batch_size ?? "?"}`;
+}
+
+// The same measure for every search over this space that has known accuracies: calibration policies side by side, and by
+// rising number of images, how the correlation grows with them.
+function SideBySide({ search, siblings }: { search: Search; siblings: Search[] }) {
+  const all = [search, ...siblings];
+  const loaded = useResource(
+    `siblings/${all.map((s) => s.id).join()}`,
+    async (s) => {
+      const rows = await Promise.all(all.map(async (x) => ({ search: x, c: await api.correlation(x.id, s) })));
+      return rows.filter((r) => r.c.n > 1 && r.c.score?.tau_b?.value != null).sort((a, b) => (a.search.evaluation?.images ?? 1e15) - (b.search.evaluation?.images ?? 1e15));
+    },
+    { when: (c) => all.some((x) => c.searches.has(x.id)), everyMs: 5000 },
+  );
+  const rows = loaded.value ?? [];
+  if (rows.length < 2) return null;
+  const images = new Set(rows.map((r) => r.search.evaluation?.images));
+  const growth: Stair[] = [{ name: "τ-b", index: 0, points: rows.filter((r) => r.search.evaluation?.images).map((r) => [r.search.evaluation!.images!, r.c.score!.tau_b!.value!]) }];
+  return (
+    <>
+      <section class="panel flush" aria-labelledby="side-title">
+        <h2 id="side-title" class="inset">
+          The same under other policies
+        </h2>
+        <table class="list correlation cards-narrow">
+          <thead>
+            <tr>
+              <th scope="col">Search</th>
+              <th scope="col">Calibration</th>
+              <th scope="col" class="num">
+                Images
+              </th>
+              <th scope="col" class="num">
+                Known
+              </th>
+              <th scope="col">Kendall τ-b</th>
+              <th scope="col">τ-b among the true best 10 %</th>
+            </tr>
+          </thead>
+          <tbody>
+            {rows.map(({ search: x, c }) => (
+              <tr key={x.id}>
+                <th scope="row">{x.id === search.id ? x.name : <a href={`/searches/${x.id}?tab=trust`}>{x.name}</a>}</th>
+                <td data-label="Calibration">{policyWords(x)}</td>
+                <td data-label="Images" class="num">
+                  {x.evaluation?.images ? count(x.evaluation.images) : "all"}
+                </td>
+                <td data-label="Known" class="num">
+                  {count(c.n)}
+                </td>
+                <td data-label="Kendall τ-b">
+                  <Coefficient of={c.score?.tau_b} name={`Kendall τ-b of ${x.name}`} strong={x.id === search.id} />
+                </td>
+                <td data-label="Among the best 10 %">
+                  <Coefficient of={(c.top_decile as TopDecile)?.score?.tau_b} name={`τ-b among the best of ${x.name}`} />
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </section>
+      {images.size > 1 && (
+        <Figure
+          title="Agreement against the number of scored images"
+          name={`search-${search.id}-images`}
+          about="Kendall τ-b in per cent, one step for each search over this space, by the images it scored on."
+          twin={() => ({ columns: ["Search", "Images", "Kendall τ-b"], rows: rows.map((r) => [r.search.name, r.search.evaluation?.images ?? null, r.c.score!.tau_b!.value!]) })}
+        >
+          <Staircase stairs={growth} height={240} xLabel="Images (powers of ten)" yLabel="Kendall τ-b" log />
+        </Figure>
+      )}
+    </>
+  );
+}
+
+interface TopOne {
+  n?: number;
+  tau_b?: Interval;
+  overlap?: number | null;
+  best_pick?: number | null;
+  best?: number | null;
+}
+type TopDecile = Partial<Record<"score" | "macs" | "params", TopOne>> | undefined;
+
+function TopTable({ top }: { top: NonNullable<TopDecile> }) {
+  const rows: [string, TopOne | undefined][] = [
+    ["Supernet score", top.score],
+    ["MACs", top.macs],
+    ["Parameters", top.params],
+  ];
+  return (
+    <table class="list correlation cards-narrow">
+      <thead>
+        <tr>
+          <th scope="col">Ranked by</th>
+          <th scope="col">Kendall τ-b among them</th>
+          <th scope="col" class="num">
+            Of them in its own best 10 %
+          </th>
+          <th scope="col" class="num">
+            Known accuracy of its first
+          </th>
+          <th scope="col" class="num">
+            Best known
+          </th>
+        </tr>
+      </thead>
+      <tbody>
+        {rows.map(([name, t], i) => (
+          <tr>
+            <th scope="row">{name}</th>
+            <td data-label="Kendall τ-b">
+              <Coefficient of={t?.tau_b} name={`Kendall τ-b of ${name} among the best`} strong={i === 0} />
+            </td>
+            <td data-label="In its own best" class="num">
+              {percent(t?.overlap, 0)}
+            </td>
+            <td data-label="Known accuracy of its first" class="num">
+              {fixed(t?.best_pick, 2)}
+            </td>
+            <td data-label="Best known" class="num">
+              {fixed(t?.best, 2)}
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
   );
 }
 
@@ -90,8 +261,11 @@ export function Trust({ search }: { search: Search }) {
   });
   const c = correlation.value;
   const has = c && c.n > 1 && c.score?.tau_b?.value != null;
-  const top = c?.top_decile as ({ n?: number } & Partial<Record<"score" | "macs" | "params", CorrelationSet>>) | undefined;
+  const top = c?.top_decile as TopDecile;
+  const others = useResource("searches", (s) => api.searches(s));
+  const siblings = (others.value ?? []).filter((s) => s.space === search.space && s.id !== search.id && s.progress.scored > 0).slice(0, 20);
   return (
+    <>
     <section class="panel" aria-labelledby="trust-title">
       <h2 id="trust-title">Can this ranking be trusted?</h2>
       {!c && !correlation.error && <Loading what="the correlation" />}
@@ -112,14 +286,8 @@ export function Trust({ search }: { search: Search }) {
           </p>
           {top?.score && (
             <>
-              <h3>Among the true best 10 %{top.n ? ` (${count(top.n)})` : ""}</h3>
-              <Table
-                rows={[
-                  ["Supernet score", top.score],
-                  ["MACs", top.macs],
-                  ["Parameters", top.params],
-                ]}
-              />
+              <h3>Among the true best 10 %{top.score.n ? ` (${count(top.score.n)})` : ""}</h3>
+              <TopTable top={top} />
             </>
           )}
         </>
@@ -133,7 +301,9 @@ export function Trust({ search }: { search: Search }) {
           </Empty>
         )
       )}
-      {maySubmit.value && <TruthForm search={search} onDone={correlation.reload} />}
+      {maySubmit.value && <TruthForm search={search} siblings={siblings} onDone={correlation.reload} />}
     </section>
+    {has && siblings.length > 0 && <SideBySide search={search} siblings={siblings} />}
+    </>
   );
 }
