@@ -198,6 +198,13 @@ bench-kernels: $(B)/bench-kernels ## GF/s of the CPU kernels per shape
 bench-engine: all $(B)/bench-kernels ## our engine next to PyTorch; ARGS='--quick --only resnet20'
 	/usr/bin/python3 tests/bench/bench_engine.py $(ARGS)
 
+# Making plans and merging them.
+$(B)/bench-plan: $(call obj,tests/bench/plans.c) $(B)/libproto.a
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call pkg,libs,$(LIBS_PROTO)) -lm
+.PHONY: bench-plan
+bench-plan: $(B)/bench-plan ## plans a second per space, and the cost of merging; K='spaces' picks some
+	$(B)/bench-plan $(foreach k,$(or $(K),nas-bench-macro spos-shufflenetv2 bossnas-mbconv bn-nas ofa-mbv3-w1.0),proto/spaces/$(k).json)
+
 # The plain kernels on another processor: their tests alone, static, under an emulator.
 ARM_CC := aarch64-linux-gnu-gcc
 ARM_SRC := worker/engine/cpu/kernels.c worker/engine/cpu/kernels_generic.c tests/unit/test.c \

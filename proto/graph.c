@@ -47,14 +47,19 @@ static int add_node(struct merger *m, const struct plan_node *n, struct hash128 
     return 0;
 }
 
+static struct hash128 key_of(const struct merger *m, const struct plan_node *n)
+{
+    struct hash128 inputs[64];
+    for (int k = 0; k < n->ninputs; k++)
+        inputs[k] = m->g->nodes[m->map[n->inputs[k]]].key;
+    return plan_node_key(n, inputs);
+}
+
 static int merge_plan(struct merger *m, const struct plan *p)
 {
     for (int i = 0; i < p->nnodes; i++) {
         const struct plan_node *n = &p->nodes[i];
-        struct hash128 inputs[64];
-        for (int k = 0; k < n->ninputs; k++)
-            inputs[k] = m->g->nodes[m->map[n->inputs[k]]].key;
-        struct hash128 key = plan_node_key(n, inputs);
+        struct hash128 key = p->keys ? p->keys[i] : key_of(m, n);
         int32_t *slot = find(m, key);
         int rc = *slot ? 0 : add_node(m, n, key, slot);
         if (rc)

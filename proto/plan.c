@@ -57,28 +57,58 @@ int param_cmp(const struct param *a, const struct param *b)
 
 enum { KEY_PARAMS = 8, KEY_INPUTS = 64 };
 
+enum { NAME_HASHED = 512 };
+
 struct param_record { /* what a parameter's hash covers, without padding */
     int32_t kind, ndim, dims[PARAM_DIMS], start[PARAM_DIMS], count[PARAM_DIMS];
-    struct hash128 base, by, name;
+    char name[NAME_HASHED]; /* only what is used of it */
+};
+struct derived_record {
+    int32_t kind, ndim, count[PARAM_DIMS];
+    struct hash128 base, by;
 };
 
+static struct hash128 param_key(const struct param *p, int named);
+
+static struct hash128 derived_key(const struct param *p, int named)
+{
+    struct derived_record r = {.kind = (int32_t)p->kind, .ndim = p->ndim};
+    memcpy(r.count, p->count, sizeof r.count);
+    r.base = param_key(p->base, named);
+    r.by = param_key(p->by, named);
+    return hash128(&r, sizeof r);
+}
+
+static struct hash128 slice_key(const struct param *p)
+{
+    struct param_record r;
+    size_t n = strlen(p->name), at = offsetof(struct param_record, name);
+    r.kind = (int32_t)p->kind;
+    r.ndim = p->ndim;
+    memcpy(r.dims, p->dims, sizeof r.dims);
+    memcpy(r.start, p->start, sizeof r.start);
+    memcpy(r.count, p->count, sizeof r.count);
+    if (n <= NAME_HASHED) {
+        memcpy(r.name, p->name, n);
+        return hash128(&r, at + n);
+    }
+    struct hash128 h = hash128(p->name, n);
+    memcpy(r.name, &h, sizeof h);
+    return hash128(&r, at + sizeof h);
+}
+
+/* Every parameter is hashed twice for every node of every plan: a slice without its name is its four sizes as they are. */
 static struct hash128 param_key(const struct param *p, int named)
 {
+    struct hash128 sizes = {0, 0};
     if (!p)
-        return (struct hash128){0, 0};
-    struct param_record r = {.kind = (int32_t)p->kind, .ndim = p->ndim};
-    memcpy(r.count, p->count, sizeof r.count);
-    if (named) {
-        memcpy(r.dims, p->dims, sizeof r.dims);
-        memcpy(r.start, p->start, sizeof r.start);
-        if (p->name)
-            r.name = hash128(p->name, strlen(p->name));
-    }
-    if (p->kind != PARAM_SLICE) {
-        r.base = param_key(p->base, named);
-        r.by = param_key(p->by, named);
-    }
-    return hash128(&r, sizeof r);
+        return sizes;
+    if (p->kind != PARAM_SLICE)
+        return derived_key(p, named);
+    if (named)
+        return slice_key(p);
+    memcpy(&sizes, p->count, sizeof sizes);
+    return sizes;
 }
 
 struct node_record {
@@ -88,8 +118,10 @@ struct node_record {
 };
 _Static_assert(offsetof(struct node_record, hashes) == sizeof(struct plan_attr) + 7 * sizeof(int32_t),
                "padding is hashed");
-_Static_assert(sizeof(struct param_record) == (2 + 3 * PARAM_DIMS) * sizeof(int32_t) + 3 * sizeof(struct hash128),
+_Static_assert(offsetof(struct param_record, name) == (2 + 3 * PARAM_DIMS) * sizeof(int32_t), "padding is hashed");
+_Static_assert(sizeof(struct derived_record) == (2 + PARAM_DIMS) * sizeof(int32_t) + 2 * sizeof(struct hash128),
                "padding is hashed");
+_Static_assert(sizeof(struct hash128) == PARAM_DIMS * sizeof(int32_t), "sizes stand for a hash");
 
 static struct hash128 node_key(const struct plan_node *n, const struct hash128 *inputs, int named)
 {

@@ -85,6 +85,7 @@ struct plan_node {
 struct plan {
     int nnodes;
     const struct plan_node *nodes;
+    const struct hash128 *keys; /* [nnodes] plan_node_key of each; NULL in a plan that was not built by plan_build */
     int32_t output;           /* node whose (classes, 1, 1) are the logits: always nnodes - 1 */
     struct hash128 key;       /* of the whole plan with parameter names: equal keys are one candidate */
     struct hash128 class_key; /* without parameter names: isomorphic candidates share it */

@@ -414,10 +414,8 @@ int builder_reduce(struct plan_builder *b, const struct layer *l, struct branche
 static int walk_branches(struct plan_builder *b, const struct layer *l, struct tensor *t)
 {
     struct expr_env env = builder_env(b, 0);
-    struct branches *br = malloc(sizeof *br);
+    struct branches branches, *br = &branches; /* 2 KiB; SPACE_MAX_DEPTH bounds how many */
     int64_t mask = -1;
-    if (!br)
-        return err_set(b->err, ERR_NO_MEMORY, l->where, "no memory for the plan");
     br->in = *t;
     br->n = 0;
     int rc = l->kind == L_PATHS ? expr_int(l->select, &env, 0, UINT32_MAX, &mask, b->err) : 0;
@@ -426,7 +424,6 @@ static int walk_branches(struct plan_builder *b, const struct layer *l, struct t
             rc = collect(b, br, l->kids[i], l->numbered ? i : -1);
     if (!rc)
         rc = builder_reduce(b, l, br, t);
-    free(br);
     return rc;
 }
 
@@ -555,8 +552,9 @@ static int sweep(struct plan_builder *b, struct plan *out)
 {
     int32_t *to = malloc((size_t)b->nnodes * sizeof *to);
     struct plan_node *nodes = arena_array(b->arena, (size_t)b->nnodes, sizeof *nodes);
+    struct hash128 *keys = arena_array(b->arena, (size_t)b->nnodes, sizeof *keys);
     int n = 0;
-    if (!to || !nodes) {
+    if (!to || !nodes || !keys) {
         free(to);
         return err_set(b->err, ERR_NO_MEMORY, "", "no memory for the plan");
     }
@@ -569,6 +567,7 @@ static int sweep(struct plan_builder *b, struct plan *out)
         if (!to[i])
             continue;
         nodes[n] = b->nodes[i];
+        keys[n] = b->keys[i];
         int32_t *inputs = (int32_t *)(uintptr_t)nodes[n].inputs; /* ours: made by fill */
         for (int k = 0; k < nodes[n].ninputs; k++)
             inputs[k] = to[inputs[k]];
@@ -576,6 +575,7 @@ static int sweep(struct plan_builder *b, struct plan *out)
     }
     free(to);
     out->nodes = nodes;
+    out->keys = keys;
     out->nnodes = n;
     out->output = n - 1;
     return 0;

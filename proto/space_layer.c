@@ -23,6 +23,11 @@ static void offer_list(struct suggest *s, const char *const *list)
         suggest_offer(s, *list);
 }
 
+int parser_reserved(const char *name)
+{
+    return prim_find(name) || in_list(heads, name) || in_list(commons, name) || in_list(companions, name);
+}
+
 static struct layer *new_layer(struct space_parser *p, enum layer_kind kind)
 {
     if (++p->nlayers > SPACE_MAX_LAYERS) {

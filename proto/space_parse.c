@@ -608,9 +608,9 @@ static int read_modules(struct space_parser *p)
     size_t mark = parser_enter(p, "modules");
     json_object_foreach((json_t *)(uintptr_t)p->module_docs, name, v)
     {
-        if (prim_find(name)) {
+        if (parser_reserved(name)) {
             parser_enter(p, name);
-            return parser_fail(p, "\"%s\" is a layer already: take another name", name);
+            return parser_fail(p, "\"%s\" is a word of the language: take another name", name);
         }
         if (!(s->modules[s->nmodules++].name = arena_strdup(&s->arena, name)))
             return parser_no_memory(p);

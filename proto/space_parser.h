@@ -30,6 +30,8 @@ int parser_members(struct space_parser *p, const json_t *doc, const char *const 
 struct expr *parser_expr(struct space_parser *p, const json_t *v);
 struct tmpl *parser_tmpl(struct space_parser *p, const json_t *v);
 
+int parser_reserved(const char *name); /* a word of the language that no module may be called */
+
 /* A layer (object, text or array) into the arena; NULL with the error set. */
 struct layer *parser_layer(struct space_parser *p, const json_t *v);
 struct layer *parser_body(struct space_parser *p, const json_t *v); /* an array of layers, with a scope of its own */

@@ -1,5 +1,6 @@
 /* Plans of the spaces that ship: costs known from the references, golden texts, sharing in the merged graph. */
 #include "proto/graph.h"
+#include "proto/space_class.h"
 #include "tests/unit/proto/spaces.h"
 #include "tests/unit/test.h"
 
@@ -103,8 +104,11 @@ TEST(plan_nats_tss_classes)
     for (int i = 0; i < 15625; i++) {
         struct plan p;
         CHECK(space_nth(s, (uint64_t)i, choice, &err) == 0);
+        classes[i] = space_class_key(s, choice, space_input(s));
+        if (i % 500)
+            continue;
         CHECK(plan_build(&a, s, choice, space_input(s), NULL, &p, &err) == 0);
-        classes[i] = p.class_key;
+        CHECK(memcmp(&p.class_key, &classes[i], sizeof *classes) == 0);
         arena_clear(&a);
     }
     CHECK_INT(distinct(classes, 15625), 6466);

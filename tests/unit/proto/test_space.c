@@ -190,6 +190,7 @@ TEST(space_errors_name_the_place)
     spaces_bad(DOC("\"k\":[3,5]", "\"m\":{\"args\":[\"expand\"],\"body\":[{\"conv\":{\"out\":\"exapnd * in\"}}]}",
                    "{\"choose\":\"k == 3 ? 0 : 1\",\"of\":[\"identity\",{\"m\":{\"expand\":3}}]}" TAIL),
                "/modules/m/body/0/conv/out", "unknown name \"exapnd\" (did you mean \"expand\"?)");
+    spaces_bad(DOC("", "\"block\":{\"body\":[\"relu\"]}", "\"block\"" TAIL), "/modules/block", "take another name");
     spaces_bad(DOC("", "\"m\":{\"body\":[\"m\"]}", "\"m\"" TAIL), "/modules/m/body/0", "contains itself");
     spaces_bad(DOC("\"k\":{\"count\":2,\"of\":[3,5]}", "", "{\"dwconv\":\"k[2]\"}" TAIL), "/network/0/dwconv",
                "index 2 of a list of 2");

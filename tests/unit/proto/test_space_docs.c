@@ -156,3 +156,58 @@ TEST(docs_bossnas_mbconv)
     CHECK_INT(c.params, 5656456 + convs + 2 * (24 + 40 + 80 + 112 + 192));
     space_free(s);
 }
+
+/* NATS-Bench's sample record of 8:8:8:8:8: 4.481114 M (with ten additions of the classifier's bias), .011714 M
+ * parameters; the largest of its table: 274.40 M, .7137 M. */
+TEST(docs_nats_sss)
+{
+    document("nats-bench-sss", "32768"); /* 8^5 */
+    struct space *s = spaces_open("nats-bench-sss");
+    struct cost c = spaces_cost(s, "8:8:8:8:8");
+    CHECK_INT(c.conv_macs + 10, 4481114);
+    CHECK_INT(c.params, 11714);
+    c = spaces_cost(s, "64:64:64:64:64");
+    CHECK_NEAR((double)c.conv_macs / 1e6, 274.40, 0.005);
+    CHECK_NEAR((double)c.params / 1e6, 0.7137, 0.00005);
+    spaces_golden(s, "16:24:24:64:8", "nats-bench-sss-16-24-24-64-8");
+    space_free(s);
+}
+
+/* README of the reference: 27.1 M parameters for the network searched on ImageNet; recomputed 5.332 G, 27.046 M, and
+ * 5.254 G, 27.039 M for the one searched for transfer. */
+TEST(docs_pi_nas)
+{
+    document("pi-nas-resnest50", "4294967296"); /* 4^16 */
+    struct space *s = spaces_open("pi-nas-resnest50");
+    struct cost c = spaces_cost(s, "3 0 1 3 2 3 1 2 0 3 2 1 3 0 3 2");
+    CHECK_NEAR((double)c.conv_macs / 1e9, 5.332, 0.0005);
+    CHECK_NEAR((double)c.params / 1e6, 27.046, 0.0005);
+    c = spaces_cost(s, "3 3 3 3 1 1 3 3 3 0 0 1 1 0 2 1");
+    CHECK_NEAR((double)c.conv_macs / 1e9, 5.254, 0.0005);
+    CHECK_NEAR((double)c.params / 1e6, 27.039, 0.0005);
+    space_free(s);
+}
+
+/* The example of proto/spaces/README.md, as it stands there. */
+TEST(docs_readme_example)
+{
+    static char text[65536];
+    FILE *f = fopen("proto/spaces/README.md", "r");
+    CHECK(f != NULL);
+    text[fread(text, 1, sizeof text - 1, f)] = '\0';
+    fclose(f);
+    char *begin = strstr(text, "```json\n"), *end = begin ? strstr(begin + 8, "```") : NULL;
+    CHECK(end != NULL);
+    *end = '\0';
+    struct space *s = spaces_doc(begin + 8);
+    struct err err;
+    int choice[9];
+    char code[SPACE_MAX_CODE];
+    CHECK_STR(space_architectures(s), "272");
+    CHECK(space_code_parse(s, "2-residual-skip-conv-conv-5-5-5-5", choice, &err) == 0);
+    space_normalise(s, choice);
+    CHECK(space_code_print(s, choice, code, sizeof code, &err) == 0);
+    CHECK_STR(code, "2-residual-skip-conv-conv-5-3-3-3");
+    round_trips(s);
+    space_free(s);
+}
