@@ -22,8 +22,8 @@
 #include <string.h>
 
 /* Asking makes plans, tens of microseconds to milliseconds each, on the loop: in slices, so that beats and results do
- * not wait for it. A queue shorter than LOW is filled at once, a longer one up to AHEAD in a fraction of the time. GROUP
- * proposals are queued together, sorted, so that a job's networks begin alike. */
+ * not wait for it. A queue shorter than LOW is filled at once, a longer one up to AHEAD in a fraction of the time.
+ * GROUP proposals are queued together, sorted, so that a job's networks begin alike. */
 enum { ASK = 4, GROUP = 256, LOW = 512, AHEAD = 16384, LOOSE = 256 };
 enum { SLICE_MS = 2, PAUSE_MS = 3, RETRY_MS = 5000, EVENT_MS = 250 };
 

@@ -1,7 +1,8 @@
 /* fault: a preloaded library that makes the n-th allocation, write or sync of a program fail, once or from then on.
  *
  * One counter for everything that the process allocates: SQLite, jansson, libuv, libmicrohttpd, GMP and our own code
- * all end in malloc. The test arms and reads it through a shared file, $FAULT_FILE. Disk faults hit only what SQLite writes
+ * all end in malloc.
+ * The test arms and reads it through a shared file, $FAULT_FILE. Disk faults hit only what SQLite writes
  * with pwrite and the syncs. */
 #include <dlfcn.h>
 #include <errno.h>
