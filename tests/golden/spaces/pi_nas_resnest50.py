@@ -4,7 +4,8 @@ import torch.nn.functional as F
 from torch import nn
 
 NAME = "pi-nas-resnest50"
-EDIT = {("input",): [3, 64, 64], ("network", 6, "linear"): 10}
+PLANES = [16, 32, 64, 128]  # a quarter of the published widths: the four choices of all layers would be 90 M parameters
+EDIT = {("input",): [3, 64, 64], ("constants", "planes"): PLANES, ("network", 6, "linear"): 10}
 IMAGES = (2, 16)
 CODES = 10
 CHOICES = [(1, 1, 64), (2, 1, 64), (1, 2, 42), (2, 2, 40)]  # radix, cardinality, base width
@@ -53,7 +54,7 @@ class Supernet(nn.Module):
             nn.Conv2d(3, 32, 3, 2, 1, bias=False), nn.BatchNorm2d(32), nn.ReLU(),
             nn.Conv2d(32, 32, 3, 1, 1, bias=False), nn.BatchNorm2d(32), nn.ReLU(), nn.Conv2d(32, 64, 3, 1, 1, bias=False))
         self.bn1, cin = nn.BatchNorm2d(64), 64
-        for s, (planes, blocks) in enumerate(zip((64, 128, 256, 512), (3, 4, 6, 3))):
+        for s, (planes, blocks) in enumerate(zip(PLANES, (3, 4, 6, 3))):
             layers = nn.ModuleList()
             for b in range(blocks):
                 stride = 2 if s and b == 0 else 1
@@ -66,7 +67,7 @@ class Supernet(nn.Module):
                 layers.append(layer)
                 cin = planes * 4
             setattr(self, f"layer{s + 1}", layers)
-        self.fc = nn.Linear(2048, 10)
+        self.fc = nn.Linear(PLANES[-1] * 4, 10)
 
     def forward(self, x, code):
         ops = iter(int(o) for o in code.split())
