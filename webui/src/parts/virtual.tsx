@@ -73,7 +73,7 @@ export function VirtualTable<R>(props: Props<R>) {
     else if (y + rowHeight > offset + height - 2) element.scrollTop = (y + rowHeight - height + 2) / scale;
   };
   const onKey = (event: KeyboardEvent) => {
-    if (event.target !== event.currentTarget) return; // a button inside has its own keys
+    if (event.target !== event.currentTarget && event.target !== body.current) return; // a button inside has its own keys
     const page = Math.max(1, Math.floor(height / rowHeight) - 1);
     const to: Record<string, number> = {
       ArrowDown: active + 1,
@@ -161,7 +161,7 @@ export function VirtualTable<R>(props: Props<R>) {
         <div
           class="vbody"
           ref={body}
-          tabIndex={-1}
+          tabIndex={0}
           role="rowgroup"
           style={{ height: `${visible * rowHeight}px` }}
           onScroll={(e) => setTop(e.currentTarget.scrollTop)}
