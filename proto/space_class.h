@@ -3,8 +3,10 @@
  * A document may say {"classes": {"dag": "edge", "zero": "none", "identity": "skip_connect"}}: the decisions edge[0],
  * edge[1], ... are the edges 1<-0, 2<-0, 2<-1, 3<-0, ... of a cell whose nodes sum what comes in. A node's formula is
  * the sorted list of its edges' formulas joined by "+"; an edge's is "#" for the zero operator or on "#", that of its
- * origin for the identity, else "(origin)@operator". Codes are one class when the last nodes' formulas are equal. This is
- * NAS-Bench-201's own rule: it gives the 6,466 of its paper. Documents without it use plan_node_class. */
+ * origin for the identity, else "(origin)@operator". Codes are one class when the last nodes' formulas are equal.
+ * This is NAS-Bench-201's own rule: it gives the 6,466 of its paper. It is about texts, not graphs: it keeps apart a
+ * few equal cells and joins a few where one operator is used twice with others where two stand side by side.
+ * Documents without it use plan_node_class. */
 #ifndef PROTO_SPACE_CLASS_H
 #define PROTO_SPACE_CLASS_H
 

@@ -143,8 +143,8 @@ TEST(docs_dna)
     document("dna", "129387384795561984");
 }
 
-/* The trained networks of BossNAS's ranking experiment have no shortcut where shapes change: the table's 486,885,472 MACs
- * and 5,656,456 parameters and the five shortcuts' convolutions and BatchNorms. */
+/* The trained networks of BossNAS's ranking experiment have no shortcut where shapes change: the table's 486,885,472
+ * MACs and 5,656,456 parameters and the five shortcuts' convolutions and BatchNorms. */
 TEST(docs_bossnas_mbconv)
 {
     document("bossnas-mbconv", "68719476736"); /* 4^18 */
