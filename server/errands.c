@@ -32,8 +32,10 @@ const char *errand_job_kind(enum errand_kind kind)
 
 static void errand_free(struct errand *e)
 {
-    if (e)
+    if (e) {
+        json_decref(e->second);
         free(e->rows);
+    }
     free(e);
 }
 
@@ -80,6 +82,8 @@ static int load_one(struct errands *x, sqlite3_stmt *st, struct err *err)
     e->kind = strcmp(db_text(st, 2), "check") == 0 ? ERRAND_CHECK : ERRAND_WEIGHTS;
     e->worker = sqlite3_column_int64(st, 4);
     e->job = sqlite3_column_int64(st, 5);
+    if (!db_is_null(st, 8))
+        e->second = db_json(st, 8);
     e->next = x->first;
     x->first = e;
     return read_rows(e, db_json(st, 3), err);
@@ -104,7 +108,7 @@ int errands_load(struct server *s, struct errands **out, struct err *err)
 int errands_schedule(struct server *s, const struct errand *e, struct sched_job_row *row, struct err *err)
 {
     const struct search_run *r = searches_find(s->searches, e->search);
-    struct sched_search_spec spec = {.id = -e->id, .weight = WEIGHT};
+    struct sched_search_spec spec = {.id = -e->id, .weight = e->kind == ERRAND_WEIGHTS ? WEIGHT : 1};
     if (!r)
         return err_set(err, ERR_INTERNAL, "", "an errand of search %lld that is not there", (long long)e->search);
     int rc = store_search_blobs(s->db, r->checkpoint_id, r->dataset_id, spec.blobs, SCHED_BLOBS, &spec.nblobs, err);
@@ -115,6 +119,8 @@ int errands_schedule(struct server *s, const struct errand *e, struct sched_job_
     row->nrows = e->nrows;
     if (e->worker)
         row->avoid[row->navoid++] = e->worker;
+    if (e->second)
+        row->avoid[row->navoid++] = json_integer_value(json_object_get(e->second, "worker"));
     return sched_load_job(s->sched, row, err);
 }
 
@@ -127,6 +133,12 @@ static int insert(struct server *s, struct errand *e, const char *rows, struct e
     if (rc < 0)
         return rc;
     e->id = db_last_id(s->db);
+    char *text = e->second ? json_dumps(e->second, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
+    if (text)
+        rc = db_exec(s->db, err, SQL_ERRAND_END, "itt", e->id, "open", text);
+    free(text);
+    if (rc < 0)
+        return rc;
     return db_exec(s->db, err, SQL_ERRAND_JOB_INSERT, "iitii", e->job, e->search, errand_job_kind(e->kind), e->id, now);
 }
 
@@ -141,7 +153,7 @@ static char *rows_text(const uint32_t *rows, size_t n)
 }
 
 int errands_start(struct server *s, enum errand_kind kind, const struct search_run *r, const uint32_t *rows, size_t n,
-                  int64_t worker, struct err *err)
+                  int64_t worker, const json_t *second, struct err *err)
 {
     struct errand *e = calloc(1, sizeof *e);
     char *text = rows_text(rows, n);
@@ -155,6 +167,7 @@ int errands_start(struct server *s, enum errand_kind kind, const struct search_r
     e->kind = kind;
     e->search = r->id;
     e->worker = worker;
+    e->second = second ? json_deep_copy(second) : NULL;
     e->job = sched_new_job(s->sched);
     int rc = insert(s, e, text, err);
     free(text);

@@ -24,6 +24,7 @@ struct errand { /* an open one */
     enum errand_kind kind;
     uint32_t *rows;
     size_t nrows;
+    json_t *second; /* a check: the opinion that a third has to decide about; NULL: there is none yet */
 };
 
 int errands_load(struct server *s, struct errands **out, struct err *err); /* then lease_run_load schedules their jobs */
@@ -33,7 +34,7 @@ const char *errand_kind_name(enum errand_kind kind);              /* as stored *
 const char *errand_job_kind(enum errand_kind kind);               /* as a worker sees it: a check looks like a score */
 
 int errands_start(struct server *s, enum errand_kind kind, const struct search_run *r, const uint32_t *rows, size_t n,
-                  int64_t worker, struct err *err);
+                  int64_t worker, const json_t *second, struct err *err);
 int errands_schedule(struct server *s, const struct errand *e, struct sched_job_row *row, struct err *err);
 
 /* It is over: result as the table keeps it, or NULL. Frees e. */

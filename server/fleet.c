@@ -13,6 +13,7 @@
 #include "server/routes.h"
 #include "server/sched.h"
 #include "server/server.h"
+#include "server/trust_run.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -70,6 +71,8 @@ static struct worker *from_row(sqlite3_stmt *st)
     w->rate = sqlite3_column_double(st, 10);
     w->joined = sqlite3_column_int64(st, 11);
     w->seen = sqlite3_column_int64(st, 12);
+    w->trust = (struct trust){(uint32_t)sqlite3_column_int64(st, 13), (uint32_t)sqlite3_column_int64(st, 14)};
+    w->quarantined = sqlite3_column_int64(st, 15);
     if (!w->name || !w->host || !w->backend || !w->build) {
         worker_free(w);
         return NULL;
@@ -86,7 +89,7 @@ static int adopt(struct server *s, struct fleet *f, struct worker *w, struct err
         worker_free(w);
         return rc;
     }
-    return w->active ? sched_worker_add(s->sched, w->id, (uint32_t)w->threads, w->rate, err) : 0;
+    return w->active && !w->quarantined ? sched_worker_add(s->sched, w->id, (uint32_t)w->threads, w->rate, err) : 0;
 }
 
 int fleet_load(struct server *s, struct fleet **out, struct err *err)
@@ -127,7 +130,19 @@ static const char *state_of(const struct worker *w)
         return "revoked";
     if (!w->active)
         return "left";
+    if (w->quarantined)
+        return "quarantined";
     return w->lost ? "lost" : w->busy ? "busy" : "idle";
+}
+
+size_t fleet_others(const struct fleet *f, int64_t but, int64_t and_but)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < f->count; i++) {
+        const struct worker *w = f->list[i];
+        n += w->active && !w->lost && !w->quarantined && w->id != but && w->id != and_but;
+    }
+    return n;
 }
 
 static int tell(struct server *s, const struct worker *w, struct err *err)
@@ -241,13 +256,16 @@ static json_t *worker_json(struct server *s, const struct worker *w)
         json_array_append_new(jobs, json_pack("{sI sI sI sI}", "job", (json_int_t)w->held[i].job, "search",
                                               (json_int_t)lease_run_search_of(s, w->held[i].job), "done",
                                               (json_int_t)w->held[i].done, "of", (json_int_t)w->held[i].of));
-    return json_pack("{sI ss ss ss ss sI sI ss sI sI sI so so sI so so}", "id", (json_int_t)w->id, "name", w->name,
+    json_t *trust = json_pack("{sI sI sf so}", "good", (json_int_t)w->trust.good, "bad", (json_int_t)w->trust.bad,
+                              "check_probability", trust_check_probability(&w->trust), "quarantined",
+                              w->quarantined ? json_integer(w->quarantined) : json_null());
+    return json_pack("{sI ss ss ss ss sI sI ss sI sI sI so so sI so so so}", "id", (json_int_t)w->id, "name", w->name,
                      "host", w->host, "backend", w->backend, "build", w->build, "threads", (json_int_t)w->threads,
                      "memory_bytes", (json_int_t)w->memory_bytes, "state", state_of(w), "leases",
                      (json_int_t)(w->active ? w->nheld : 0), "scored", (json_int_t)w->scored, "failed",
                      (json_int_t)w->failed, "candidates_per_s", real_or_null(rate), "images_per_s",
                      real_or_null(w->images_per_s), "joined", (json_int_t)w->joined, "seen",
-                     w->seen ? json_integer(w->seen) : json_null(), "jobs", jobs);
+                     w->seen ? json_integer(w->seen) : json_null(), "jobs", jobs, "trust", trust);
 }
 
 int route_listWorkers(struct server *s, struct request *rq, struct err *err)
@@ -307,6 +325,16 @@ int route_revokeWorker(struct server *s, struct request *rq, struct err *err)
     struct worker *w;
     int rc = need(s, request_int(rq, "id", 0), &w, err);
     if (rc < 0 || (w->active && (rc = part(s, w, 1, err)) < 0))
+        return rc;
+    return request_json(rq, 200, worker_json(s, w));
+}
+
+int route_releaseWorker(struct server *s, struct request *rq, struct err *err)
+{
+    struct worker *w;
+    int64_t id = request_int(rq, "id", 0);
+    int rc = need(s, id, &w, err);
+    if (rc < 0 || (rc = trust_run_release(s, id, err)) < 0)
         return rc;
     return request_json(rq, 200, worker_json(s, w));
 }

@@ -5,6 +5,8 @@
 
 #include "proto/base/err.h"
 
+#include "server/trust.h"
+
 #include <jansson.h>
 #include <stdint.h>
 
@@ -20,6 +22,8 @@ struct worker {
     int active, revoked; /* neither: it left */
     int64_t scored, failed;
     double rate;          /* candidates per second, 0 unknown */
+    struct trust trust;
+    int64_t quarantined;  /* wall; 0: it may work */
     int64_t joined, seen; /* wall */
     int64_t seen_ms;      /* monotonic; 0: not since the start */
     int lost, busy;       /* what was last told of it */
@@ -34,6 +38,9 @@ int fleet_load(struct server *s, struct fleet **out, struct err *err); /* also t
 void fleet_free(struct fleet *f);
 struct worker *fleet_find(struct fleet *f, int64_t id); /* NULL when unknown */
 int fleet_sweep(struct server *s, struct err *err);     /* tells of workers that fell silent */
+
+/* Workers that can be asked, but for two; 0: nobody. */
+size_t fleet_others(const struct fleet *f, int64_t but, int64_t and_but);
 
 /* Heard of: lost workers come back. */
 int fleet_seen(struct server *s, struct worker *w, struct err *err);

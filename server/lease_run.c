@@ -18,6 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const double QUARANTINE_S = 600; /* how often a quarantined worker may ask */
+
 enum { MAX_JOBS = 64, MAX_HELD = 1000, MAX_BLOBS = 10000, EXPIRE = 64 };
 
 int64_t lease_run_search_of(struct server *s, int64_t job)
@@ -153,6 +155,8 @@ int route_createLeases(struct server *s, struct request *rq, struct err *err)
     const json_t *max = json_object_get(body, "max_jobs");
     struct sched_ask ask = {
         .worker = w->id, .now = clock_mono_ms(), .lag_ms = s->lag_ms, .max = max ? (size_t)json_integer_value(max) : 1};
+    if (w->quarantined)
+        return request_json(rq, 200, json_pack("{s[] sf}", "leases", "delay_s", QUARANTINE_S));
     ask.max = ask.max > MAX_JOBS ? MAX_JOBS : ask.max;
     ask.held = read_held(a, json_object_get(body, "held"), &ask.nheld);
     ask.blobs = (const unsigned char(*)[HASH256_SIZE])read_blobs(a, json_object_get(body, "blobs"), &ask.nblobs);
@@ -211,6 +215,15 @@ int route_beat(struct server *s, struct request *rq, struct err *err)
     struct sched_beat beat = {0};
     if (!held || !gone || !forgotten)
         return no_room(err);
+    if (w->quarantined) {
+        json_t *all = json_array();
+        for (size_t i = 0; i < nheld; i++) {
+            char text[33];
+            lease_text(&held[i], text);
+            json_array_append_new(all, json_string(text));
+        }
+        return request_json(rq, 200, json_pack("{so s[] sf}", "gone", all, "forgotten", "delay_s", s->config->beat_s));
+    }
     rc = sched_beat(s->sched, w->id, clock_mono_ms(), held, nheld, gone, forgotten, MAX_JOBS, s->lag_ms, &beat, err);
     if (rc < 0)
         return rc;

@@ -14,6 +14,7 @@
 #include "server/sched.h"
 #include "server/searches.h"
 #include "server/server.h"
+#include "server/trust_run.h"
 #include "server/weights.h"
 
 #include <math.h>
@@ -24,7 +25,7 @@
 struct delivery {
     struct search_run *run;
     struct errand *errand; /* NULL: the candidates' one score */
-    int64_t job, worker; /* the worker the lease was given to */
+    int64_t job, worker;   /* the worker the lease was given to */
     const char *lease;
     struct lease_id id;
     uint32_t *rows; /* of the job, as the store says, sorted */
@@ -221,6 +222,8 @@ static int take_result(struct server *s, struct request *rq, struct delivery *d,
     struct worker *w = fleet_find(s->fleet, d->worker);
     if (w && (rc = fleet_scored(s, w, (int64_t)d->nrows - failed, failed, err)) < 0)
         return rc;
+    if ((rc = trust_run_scored(s, d->run, d->worker, d->rows, d->nrows, err)) < 0)
+        return rc;
     s->reload = 0;
     metrics_add(s->metrics, METRICS_SCORES, d->nrows);
     log_info("job_done", "job=%lld search=%lld worker=%lld candidates=%zu failed=%lld late=%d", (long long)d->job,
@@ -264,13 +267,17 @@ static int take_errand(struct server *s, struct request *rq, struct delivery *d,
     struct sched_delivery out;
     struct err wrong = {0};
     json_t *result = NULL;
-    int rc = weights_accept(s, d->run, d->rows[0], d->scores[0], request_body(rq), &result, &wrong);
+    int rc = d->errand->kind == ERRAND_CHECK
+                 ? trust_run_checked(s, d->run, d->errand, d->worker, d->scores, request_body(rq), &result, &wrong)
+                 : weights_accept(s, d->run, d->rows[0], d->scores[0], request_body(rq), &result, &wrong);
+    int reload = s->reload; /* scores were taken back */
     if (rc == -ERR_INVALID) {
         metrics_add(s->metrics, METRICS_INVALID, 1);
         rc = attempt_failed(s, d, &wrong, err);
         return rc < 0 ? rc : request_refuse(rq, &wrong);
     }
     if (rc < 0) {
+        s->reload = 1;
         *err = wrong;
         return rc;
     }
@@ -282,7 +289,7 @@ static int take_errand(struct server *s, struct request *rq, struct delivery *d,
     json_decref(result);
     if (rc < 0)
         return rc;
-    s->reload = 0;
+    s->reload = reload;
     return answer(s, rq, SCHED_ANSWER_STORED);
 }
 
@@ -384,7 +391,8 @@ int route_putResult(struct server *s, struct request *rq, struct err *err)
     int rc = caller ? fleet_seen(s, caller, err) : 0;
     if (rc < 0 || (rc = read_lease(s, &d, err)) < 0)
         return rc;
-    if (rc == 0 || d.worker != request_who(rq)->worker) /* never given, gone with its search, or another worker's */
+    if (rc == 0 || d.worker != request_who(rq)->worker || (caller && caller->quarantined))
+        /* never given, gone with its search, another worker's, or not to be believed */
         return answer(s, rq, SCHED_ANSWER_CANCELLED);
     if ((rc = read_job(s, &d, &search, &final, err)) < 0)
         return rc;

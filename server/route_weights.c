@@ -223,7 +223,7 @@ int route_getCandidateWeights(struct server *s, struct request *rq, struct err *
         rc = report_failure(s, &f, err);
     } else if (rc >= 0) {
         if (rc == 0)
-            rc = errands_start(s, ERRAND_WEIGHTS, r, &row.row, 1, 0, err);
+            rc = errands_start(s, ERRAND_WEIGHTS, r, &row.row, 1, 0, NULL, err);
         if (rc >= 0)
             rc = wait_for_it(rq);
     }

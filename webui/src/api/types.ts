@@ -432,7 +432,8 @@ export interface Worker {
   build?: string;
   threads?: number;
   memory_bytes?: number;
-  state: "busy" | "idle" | "lost" | "left" | "revoked";
+  state: "busy" | "idle" | "lost" | "left" | "revoked" | "quarantined";
+  trust?: Trust;
   leases?: number;
   scored?: number;
   failed?: number;
@@ -442,6 +443,14 @@ export interface Worker {
   /** Last contact */
   seen?: number | null;
   jobs?: WorkerJob[];
+}
+export interface Trust {
+  /** Agreed since the last that did not */
+  good?: number;
+  bad?: number;
+  check_probability?: number;
+  /** Since when it gets no jobs and its scores do not count */
+  quarantined?: number | null;
 }
 export interface WorkerJob {
   job: number;
@@ -624,6 +633,7 @@ export const operations = {
   getWorker: { method: "GET", path: "/api/v1/workers/{id}", roles: ["read"], query: [], summary: "One worker" },
   listWorkerJobs: { method: "GET", path: "/api/v1/workers/{id}/jobs", roles: ["read"], query: ["limit", "after"], summary: "Jobs whose results came from this worker, newest first" },
   revokeWorker: { method: "POST", path: "/api/v1/workers/{id}/revoke", roles: ["admin"], query: [], summary: "Its key ends now; its leases go back" },
+  releaseWorker: { method: "POST", path: "/api/v1/workers/{id}/release", roles: ["admin"], query: [], summary: "Ends its quarantine; its trust begins anew" },
   createLeases: { method: "POST", path: "/api/v1/leases", roles: ["worker"], query: [], summary: "Ask for jobs; an empty list comes with a delay" },
   returnLease: { method: "DELETE", path: "/api/v1/leases/{lease}", roles: ["worker"], query: [], summary: "Give a job back unfinished" },
   beat: { method: "POST", path: "/api/v1/beats", roles: ["worker"], query: [], summary: "One beat a worker for all leases it holds" },
@@ -696,6 +706,7 @@ export interface Bodies {
   getWorker: { request: void; answer: Worker };
   listWorkerJobs: { request: void; answer: JobList };
   revokeWorker: { request: void; answer: Worker };
+  releaseWorker: { request: void; answer: Worker };
   createLeases: { request: LeaseRequest; answer: LeaseAnswer };
   returnLease: { request: void; answer: void };
   beat: { request: BeatRequest; answer: BeatAnswer };

@@ -1,0 +1,90 @@
+"""Second opinions: a worker whose scores are off by one percent is found out, its scores are taken back and scored again,
+and the ranking ends as if it had never been there."""
+import random
+
+import pytest
+
+from cluster import wait_for
+from test_server import PlayedWorker, score, start_search, store_demo
+
+
+class BadWorker(PlayedWorker):
+    """Off by one percent in every score."""
+
+    def result(self, lease):
+        body = super().result(lease)
+        for s in body["scores"]:
+            s["n_correct"] = min(s["n_images"], s["n_correct"] + s["n_images"] // 100)
+            s["stats_digest"] = "0" * 32
+        return body
+
+
+def run(server, search, workers, rng, seconds=120):
+    def step():
+        worker = rng.choice(workers)
+        for lease in worker.lease():
+            worker.deliver(lease)
+        if server.api("GET", f"/searches/{search}")["state"] == "running":
+            return False
+        for w in workers:  # opinions may still be open after the last score
+            for lease in w.lease():
+                w.deliver(lease)
+        return server.api("GET", f"/searches/{search}")["state"] == "done"
+    wait_for("the search to end", step, seconds, 0)
+    return [(r["rank"], r["code"], r["n_correct"], r["loss"]) for r in server.ranking(search)]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_bad_worker_leaves_no_trace(cluster, seed):
+    server = cluster("--check-results", "adaptive", "--first-job", "2", "--max-job", "8").server
+    _, checkpoint, dataset = store_demo(server)
+    search = start_search(server, checkpoint, dataset, strategy={"name": "random", "count": 150})["id"]
+    good = [PlayedWorker(server, f"good{i}") for i in range(3)]
+    bad = BadWorker(server, "bad")
+    ranking = run(server, search, good + [bad], random.Random(seed))
+    assert len(ranking) == len({r[1] for r in ranking}) == 150
+    for _, code, n_correct, loss in ranking:
+        want = score(code, 200)
+        assert (n_correct, loss) == (want["n_correct"], want["loss_sum"] / 200), code
+    fleet = {w["name"]: w for w in server.api("GET", "/workers")["items"]}
+    assert fleet["bad"]["state"] == "quarantined" and fleet["bad"]["trust"]["bad"] <= 3
+    assert fleet["bad"]["trust"]["quarantined"]
+    for w in good:
+        one = server.api("GET", f"/workers/{w.id}")
+        assert one["state"] != "quarantined" and one["trust"]["bad"] == 0 and one["trust"]["good"] > 0
+    assert bad.lease() == []
+    server.process.kill()
+    server.start()
+    assert bad.lease() == [] and server.api("GET", f"/workers/{bad.id}")["state"] == "quarantined"
+    assert run(server, search, good, random.Random(seed)) == ranking
+    assert server.api("POST", f"/workers/{bad.id}/release")["trust"]["bad"] == 0
+    assert server.api("GET", f"/workers/{bad.id}")["state"] != "quarantined"
+
+
+def test_results_of_a_quarantined_worker_do_not_count(cluster):
+    server = cluster("--check-results", "adaptive", "--first-job", "2", "--max-job", "4").server
+    _, checkpoint, dataset = store_demo(server)
+    search = start_search(server, checkpoint, dataset, strategy={"name": "random", "count": 60})["id"]
+    good = [PlayedWorker(server, f"good{i}") for i in range(2)]
+    bad = BadWorker(server, "bad")
+    kept = wait_for("a lease", bad.lease, 10)[0]
+    def step():
+        for w in (bad, *good):
+            for lease in w.lease(held=[kept["lease"]] if w is bad else ()):
+                w.deliver(lease)
+        return server.api("GET", f"/workers/{bad.id}")["state"] == "quarantined"
+    wait_for("quarantine", step, 60, 0)
+    assert bad.beat(kept)["gone"] == [kept["lease"]]
+    assert bad.deliver(kept) == "cancelled"
+    ranking = run(server, search, good, random.Random(3))
+    assert [r[2] for r in ranking] == [score(r[1], 200)["n_correct"] for r in ranking] and len(ranking) == 60
+
+
+def test_nothing_is_repeated_when_off_or_alone(cluster):
+    for options, n in (((), 2), (("--check-results", "adaptive"), 1)):
+        server = cluster(*options).server
+        _, checkpoint, dataset = store_demo(server)
+        search = start_search(server, checkpoint, dataset, strategy={"name": "random", "count": 30})["id"]
+        workers = [PlayedWorker(server, f"w{i}") for i in range(n)]
+        run(server, search, workers, random.Random(1))
+        assert "errand_queued" not in server.process.text()
