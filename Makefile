@@ -28,7 +28,7 @@ SERVER_LIB := $(filter-out $(B)/server/main.o,$(SERVER_OBJ))
 WORKER_LIB := $(filter-out $(B)/worker/main.o,$(WORKER_OBJ))
 UNIT := $(foreach p,proto server worker,$(if $(wildcard tests/unit/$(p)/test_*.c),$(B)/unit-$(p)))
 
-.PHONY: torture torture-short bench-fleet all server worker check unit clean help deps lint gen test e2e webui check-webui test-web screenshots demo test-slurm install
+.PHONY: parity torture torture-short bench-fleet all server worker check unit clean help deps lint gen test e2e webui check-webui test-web screenshots demo test-slurm install
 all: server worker
 
 help: ## this list
@@ -131,6 +131,9 @@ torture-short: all $(TORTURE) ## the same in minutes, as `make test` runs it
 
 bench-fleet: all $(B)/fleet-sim ## the coordinator under load, beside its bars; build/bench/fleet.json; N='name...' picks some
 	/usr/bin/python3 tests/bench/bench_fleet.py $(N)
+
+parity: all ## ten random codes of every space against PyTorch
+	SUBRANK_CODES=10 /usr/bin/python3 -m pytest -q -rs -s tests/e2e/test_space_parity.py
 
 test: ## install, build, run all tests
 	@deploy/install-deps.sh --test

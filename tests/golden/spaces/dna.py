@@ -5,7 +5,6 @@ from mobile import Frame, MBConv
 
 NAME = "dna"
 EDIT = {("input",): [3, 48, 48], ("network", 14, "linear"): 10}
-CODES = 6
 CELLS = [["2x24", "3x24"], ["3x40", "4x40"], ["4x80"], ["4x96", "4x112"], ["4x192", "5x160", "5x192"], ["1x320"]]
 STRIDE = [2, 2, 2, 1, 2, 1]
 

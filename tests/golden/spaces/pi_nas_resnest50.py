@@ -7,7 +7,6 @@ NAME = "pi-nas-resnest50"
 PLANES = [16, 32, 64, 128]  # a quarter of the published widths: the four choices of all layers would be 90 M parameters
 EDIT = {("input",): [3, 64, 64], ("constants", "planes"): PLANES, ("network", 6, "linear"): 10}
 IMAGES = (2, 16)
-CODES = 10
 CHOICES = [(1, 1, 64), (2, 1, 64), (1, 2, 42), (2, 2, 40)]  # radix, cardinality, base width
 
 
