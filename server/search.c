@@ -302,9 +302,10 @@ int search_restore(struct strategy *s, const struct search_proposal *p, struct e
         int rc = s->space.parse(s->space.ctx, p->code, s->scratch, err);
         return rc ? rc : record(s, s->scratch, p->generation, &p->cost, err);
     }
-    if (strlen(p->code) >= SEARCH_CODE_MAX)
+    size_t length = strlen(p->code);
+    if (length >= SEARCH_CODE_MAX)
         return err_set(err, ERR_CORRUPT, "", "the code of proposal %u is too long", p->index);
-    strcpy(s->code, p->code); /* only the last one's genes are asked for, by the next search_ask */
+    memcpy(s->code, p->code, length + 1); /* only the last one's genes are asked for, by the next search_ask */
     s->last_code = 1;
     return record(s, s->last, p->generation, &p->cost, err);
 }

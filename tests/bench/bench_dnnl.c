@@ -49,7 +49,8 @@ double bench_dnnl_conv(const struct cpu_conv *s, double (*median)(void (*run)(vo
     dnnl_memory_desc_t xd, yd, wd;
     check(dnnl_memory_desc_init_by_tag(&xd, 4, x, dnnl_f32, dnnl_format_tag_any));
     check(dnnl_memory_desc_init_by_tag(&yd, 4, y, dnnl_f32, dnnl_format_tag_any));
-    check(dnnl_memory_desc_init_by_tag(&wd, s->groups > 1 ? 5 : 4, s->groups > 1 ? gw : w, dnnl_f32, dnnl_format_tag_any));
+    check(dnnl_memory_desc_init_by_tag(&wd, s->groups > 1 ? 5 : 4, s->groups > 1 ? gw : w, dnnl_f32,
+                                       dnnl_format_tag_any));
     dnnl_convolution_desc_t desc;
     check(dnnl_dilated_convolution_forward_desc_init(&desc, dnnl_forward_inference, dnnl_convolution_direct, &xd, &wd,
                                                      NULL, &yd, stride, none, pad, pad));

@@ -63,8 +63,7 @@ static void check_all(const char *file, const char *format)
     CHECK_INT(checkpoint_count(f.c), json_object_size(want));
     const char *name;
     json_t *v;
-    json_object_foreach(want, name, v)
-        check_tensor(&f, name, v);
+    json_object_foreach(want, name, v) check_tensor(&f, name, v);
     CHECK_INT(checkpoint_verify(f.c, &f.err), 0);
     json_decref(want);
     free(text.data);
@@ -162,7 +161,8 @@ TEST(checkpoint_renames)
     json_decref(clash);
 }
 
-/* Every prefix must be refused, here or when the tensors are read; the copy is exact, so that a byte too far is seen. */
+/* Every prefix must be refused, here or when the tensors are read; the copy is exact, so that a byte too far is seen.
+ */
 static void truncate_everywhere(const char *file)
 {
     struct bytes whole = fixture_load(file);

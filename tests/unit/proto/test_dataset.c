@@ -61,36 +61,38 @@ static void refused(const char *text, struct files f, const char *part)
         test_fail(__FILE__, __LINE__, "%s: \"%s\" lacks \"%s\"", text, got, part);
 }
 
-#define ONE(format, more) \
+#define ONE(format, more)                                                                                              \
     "{\"name\": \"x\", \"format\": \"" format "\", \"splits\": {\"val\": [{\"blob\": \"" SHA_A "\"}]}" more "}"
-#define IDX(more)                                                                                              \
-    "{\"name\": \"x\", \"format\": \"idx\", \"splits\": {\"val\": [{\"blob\": \"" SHA_A "\", \"labels\": \"" SHA_B \
+#define IDX(more)                                                                                                      \
+    "{\"name\": \"x\", \"format\": \"idx\", \"splits\": {\"val\": [{\"blob\": \"" SHA_A "\", \"labels\": \"" SHA_B     \
     "\"}]}" more "}"
-#define TAR(folder, more)                                                                                        \
-    "{\"name\": \"x\", \"format\": \"tar\", \"splits\": {\"val\": [{\"blob\": \"" SHA_A "\", \"folder\": \"" folder \
+#define TAR(folder, more)                                                                                              \
+    "{\"name\": \"x\", \"format\": \"tar\", \"splits\": {\"val\": [{\"blob\": \"" SHA_A "\", \"folder\": \"" folder    \
     "\"}]}" more "}"
 
 TEST(dataset_documents_are_strict)
 {
     struct files f = {"three.cifar", "labels.idx", 0};
-    refused(ONE("cifra", ""), f, "/format: \"cifra\" is none of safetensors, cifar, idx, tar (did you mean "
+    refused(ONE("cifra", ""), f,
+            "/format: \"cifra\" is none of safetensors, cifar, idx, tar (did you mean "
             "\"cifar\"?)");
     refused(ONE("cifar", ", \"scael\": 1"), f, "/scael: unknown member (did you mean \"scale\"?)");
     refused(ONE("cifar", ", \"std\": [1, 0, 1]"), f, "/std/1: must be a positive number");
     refused(ONE("cifar", ", \"mean\": [1, 2]"), f, "/mean: 2 numbers for images of 3 channels");
     refused(ONE("cifar", ", \"scale\": 0"), f, "/scale");
     refused(ONE("cifar", ", \"classes\": [\"a\", \"b\", \"a\"]"), f, "/classes/2: \"a\" is in the list twice");
-    refused(ONE("cifar", ", \"classes\": [\"a\", \"b\"]"),
-            f, "/splits/val/0: image 2 has label 2, outside the 2 classes");
+    refused(ONE("cifar", ", \"classes\": [\"a\", \"b\"]"), f,
+            "/splits/val/0: image 2 has label 2, outside the 2 classes");
     refused(ONE("cifar", ", \"transform\": [{\"op\": \"resize\"}]"), f, "/transform/0/size: is required");
-    refused(ONE("cifar", ", \"transform\": [{\"op\": \"center_crop\", \"size\": 33}]"),
-            f, "/splits/val/0: an image of 32 x 32");
+    refused(ONE("cifar", ", \"transform\": [{\"op\": \"center_crop\", \"size\": 33}]"), f,
+            "/splits/val/0: an image of 32 x 32");
     refused(ONE("idx", ""), f, "/splits/val/0/labels: is required");
     refused("{\"name\": \"x\", \"format\": \"cifar\", \"splits\": {\"v/al\": [{\"blob\": \"AA\"}]}}", f,
             "/splits/v~1al/0/blob: must be a SHA-256");
     refused("{\"name\": \"x\", \"format\": \"cifar\", \"splits\": {}}", f, "/splits: 0 splits");
     refused("{\"name\": \"x\", \"format\": \"cifar\", "
-            "\"splits\": {\"val\": []}}", f, "/splits/val: must be an array of 1");
+            "\"splits\": {\"val\": []}}",
+            f, "/splits/val: must be an array of 1");
     refused(IDX(", \"channel_order\": \"bgr\""), (struct files){"images.idx", "labels.idx", 0}, "/channel_order");
 }
 
@@ -99,7 +101,8 @@ TEST(dataset_cifar_values_and_channel_order)
     struct err e = {0};
     struct files f = {"three.cifar", NULL, 0};
     struct dataset_doc *doc = parse(ONE("cifar", ", \"mean\": [0.5, 0.25, 0], \"std\": [2, 1, 0.5], "
-            "\"channel_order\": \"bgr\""), &e);
+                                                 "\"channel_order\": \"bgr\""),
+                                    &e);
     struct dataset *d = NULL;
     CHECK_INT(dataset_open(doc, "train", open_blob, &f, &d, &e), -ERR_NOT_FOUND);
     CHECK_INT(dataset_open(doc, "val", open_blob, &f, &d, &e), 0);
@@ -121,9 +124,11 @@ TEST(dataset_inspect_tells_what_is_there)
 {
     char *text = NULL;
     CHECK_STR(inspect(IDX(""), (struct files){"images.idx.gz", "labels.idx.gz", 0}, &text), "");
-    CHECK_STR(text, "{\"classes\":[\"0\",\"1\",\"2\"],\"document\":{\"channel_order\":\"rgb\",\"classes\":[\"0\",\"1\",\"2\"],"
-                    "\"format\":\"idx\",\"name\":\"x\",\"splits\":{\"val\":[{\"blob\":\"" SHA_A "\",\"labels\":\"" SHA_B
-                    "\"}]},\"transform\":[]},\"image\":[1,4,3],\"splits\":{\"val\":{\"class_counts\":[1,2,2],\"images\":5}}}");
+    CHECK_STR(
+        text,
+        "{\"classes\":[\"0\",\"1\",\"2\"],\"document\":{\"channel_order\":\"rgb\",\"classes\":[\"0\",\"1\",\"2\"],"
+        "\"format\":\"idx\",\"name\":\"x\",\"splits\":{\"val\":[{\"blob\":\"" SHA_A "\",\"labels\":\"" SHA_B
+        "\"}]},\"transform\":[]},\"image\":[1,4,3],\"splits\":{\"val\":{\"class_counts\":[1,2,2],\"images\":5}}}");
     free(text);
     CHECK_STR(inspect(IDX(""), (struct files){"images.idx", "labels.idx", 0}, NULL), "");
     CHECK_STR(inspect(ONE("safetensors", ""), (struct files){"u8.safetensors", NULL, 0}, NULL), "");
@@ -153,14 +158,14 @@ TEST(dataset_tar_of_class_folders)
         char *text = NULL;
         struct files f = {names[i], NULL, 0};
         CHECK_STR(inspect(TAR("set/train", ", \"transform\": [{\"op\": \"resize\", \"size\": 8}, {\"op\": "
-            "\"center_crop\", "
+                                           "\"center_crop\", "
                                            "\"size\": 8}]"),
                           f, &text),
                   "");
         CHECK(text && strstr(text, "\"classes\":[\"ant\",\"zebra\"]") && strstr(text, "\"class_counts\":[1,2]"));
         free(text);
-        refused(TAR("set/train", ""),
-            f, "/splits/val/0: image 2 is 3 x 23 x 31 after the transform, the first one 3 x 9 x 12");
+        refused(TAR("set/train", ""), f,
+                "/splits/val/0: image 2 is 3 x 23 x 31 after the transform, the first one 3 x 9 x 12");
         refused(TAR("set", ""), f, "deeper than class/file");
         refused(TAR("set/test", ""), f, "there is set/train/zebra/b.jpg");
         refused(TAR("set/train", ", \"classes\": [\"ant\", \"zebar\"]"), f,
@@ -237,8 +242,8 @@ static void check_pixels(const struct image *im, const json_t *all, const char *
 
 TEST(image_decodes_as_pillow)
 {
-    static const char *const names[] = {"rgb.jpg", "progressive.jpg", "grey.jpg", "rgb.png",
-                                        "alpha.png", "palette.png", "one_bit.png"};
+    static const char *const names[] = {"rgb.jpg",   "progressive.jpg", "grey.jpg",   "rgb.png",
+                                        "alpha.png", "palette.png",     "one_bit.png"};
     json_t *all = pictures();
     for (int i = 0; i < 7; i++) {
         struct bytes b = fixture_load(names[i]);
@@ -355,8 +360,8 @@ TEST(dataset_shared_cifar)
 {
     char *text = NULL;
     struct files f = {fixture_shared("data/weights/macro_supernet/val.bin"), NULL, 0};
-    CHECK_STR(inspect(ONE("cifar", ", \"mean\": [0.4914, 0.4822, 0.4465], \"std\": [0.247, 0.2435, 0.2616]"),
-            f, &text), "");
+    CHECK_STR(inspect(ONE("cifar", ", \"mean\": [0.4914, 0.4822, 0.4465], \"std\": [0.247, 0.2435, 0.2616]"), f, &text),
+              "");
     CHECK(text && strstr(text, "\"images\":4000"));
     free(text);
 }

@@ -20,8 +20,10 @@ TEST(policy_defaults_and_canonical_text)
     CHECK_INT(parse("{\"batches\": 8, \"batch_size\": 128}", &p, &e), 0);
     json_t *doc = policy_json(&p);
     char *text = json_canonical(doc);
-    CHECK_STR(text, "{\"average\":\"cumulative\",\"batch_size\":128,\"batches\":8,\"first\":0,\"momentum\":0.10000000000000001,"
-                    "\"order\":\"stored\",\"reset\":true,\"seed\":0,\"split\":\"train\",\"variance\":\"unbiased\"}");
+    CHECK_STR(
+        text,
+        "{\"average\":\"cumulative\",\"batch_size\":128,\"batches\":8,\"first\":0,\"momentum\":0.10000000000000001,"
+        "\"order\":\"stored\",\"reset\":true,\"seed\":0,\"split\":\"train\",\"variance\":\"unbiased\"}");
     struct policy again;
     CHECK_INT(parse(text, &again, &e), 0);
     CHECK(again.batches == 8 && again.momentum == p.momentum && again.unbiased && again.average == AVERAGE_CUMULATIVE);

@@ -348,8 +348,8 @@ TEST(sched_two_workers_are_nearly_twice_one)
         double two = (double)generations(1, each[i]) / (double)generations(2, each[i]),
                four = (double)generations(1, each[i]) / (double)generations(4, each[i]);
         if (i ? two < 1.8 || four < 3.2 : two < 1.4)
-            test_fail(__FILE__, __LINE__, "%d ms a candidate: %.2f times by two workers, %.2f by four", (int)each[i], two,
-                      four);
+            test_fail(__FILE__, __LINE__, "%d ms a candidate: %.2f times by two workers, %.2f by four", (int)each[i],
+                      two, four);
     }
 }
 
