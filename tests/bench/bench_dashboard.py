@@ -122,7 +122,7 @@ def zoom(page):
         times.append(page.driver.execute_async_script("""
 const [i, done] = arguments, over = document.querySelector('.plot .u-over'), box = over.getBoundingClientRect();
 const mouse = (type, x, y) => (type === 'mouseup' ? document : over).dispatchEvent(
-  new MouseEvent(type, {bubbles: true, cancelable: true, button: 0, buttons: 1, clientX: box.left + x * box.width, clientY: box.top + y * box.height, view: window}));
+  new MouseEvent(type, {bubbles: true, cancelable: true, button: 0, buttons: 1, movementX: 9, movementY: 9, clientX: box.left + x * box.width, clientY: box.top + y * box.height, view: window}));
 performance.clearResourceTimings();
 let began = 0;
 new PerformanceObserver((list, observer) => {
@@ -201,7 +201,9 @@ def main():
         page.sign_in(c)
         figures = {"candidates": CANDIDATES, "viewers": VIEWERS, "load_s": loaded}
         figures["first_paint_s"], figures["wire_kb"] = paint(page, c, search)
+        print(f"first useful paint {figures['first_paint_s']:.2f} s, {figures['wire_kb']:.0f} kB on the wire", flush=True)
         figures["scroll_fps"] = scroll(page)
+        print(f"scrolling at {figures['scroll_fps']:.0f} frames/s", flush=True)
         figures["zoom_ms"] = zoom(page)
         figures["visible_s"] = visible(page, c, parts)
     finally:

@@ -11,7 +11,8 @@ from coordinator import Coordinator
 from page import Page
 
 PAGES = ["/searches", "/searches/new", "/searches/1", "/searches/1?group=class", "/searches/1?tab=trust", "/searches/1?tab=settings",
-         "/searches/1?code=2222", "/searches/2", "/workers", "/library/spaces", "/library/checkpoints", "/library/datasets",
+         "/searches/1?tab=decisions", "/searches/1?code=2222", "/searches/1/candidates/2222", "/searches/2", "/searches/2?tab=history",
+         "/compare?searches=1,2", "/workers", "/workers/1", "/library/spaces", "/library/checkpoints", "/library/datasets",
          "/library/spaces/1", "/library/checkpoints/1", "/library/datasets/1", "/admin"]
 
 
