@@ -92,10 +92,10 @@ int route_getNeighbours(struct server *s, struct request *rq, struct err *err)
         struct scores_row r;
         int d = found[i].decision;
         scores_get(scores, found[i].row, &r);
-        json_array_append_new(
-            items, json_pack("{s:s,s:s?,s:s?,s:o}", "decision", space_decision_name(run->space, d), "from",
-                             option_text(run->space, scores, (uint32_t)row, d), "to",
-                             option_text(run->space, scores, r.row, d), "candidate", searches_candidate(run, &r, 0)));
+        json_array_append_new(items, json_pack("{s:s,s:s?,s:s?,s:o}", "decision", space_decision_name(run->space, d),
+                                               "from", option_text(run->space, scores, (uint32_t)row, d), "to",
+                                               option_text(run->space, scores, r.row, d), "candidate",
+                                               searches_candidate(run, &r, 0)));
     }
     return answer(rq, json_pack("{s:o,s:I}", "items", items, "total", (json_int_t)n), err);
 }
@@ -119,11 +119,11 @@ int route_getGenerations(struct server *s, struct request *rq, struct err *err)
     json_t *items = json_array();
     for (size_t i = 0; i < n; i++)
         if (g[i].n)
-            json_array_append_new(items, json_pack("{s:I,s:I,s:o,s:o,s:o,s:o,s:o,s:o}", "generation", (json_int_t)i, "n",
-                                                   (json_int_t)g[i].n, "worst", number(g[i].worst), "q1",
-                                                   number(g[i].q1), "median", number(g[i].median), "q3",
-                                                   number(g[i].q3), "best", number(g[i].best), "mean",
-                                                   number(g[i].mean)));
+            json_array_append_new(items,
+                                  json_pack("{s:I,s:I,s:o,s:o,s:o,s:o,s:o,s:o}", "generation", (json_int_t)i, "n",
+                                            (json_int_t)g[i].n, "worst", number(g[i].worst), "q1", number(g[i].q1),
+                                            "median", number(g[i].median), "q3", number(g[i].q3), "best",
+                                            number(g[i].best), "mean", number(g[i].mean)));
     free(g);
     return answer(rq, json_pack("{s:o}", "items", items), err);
 }

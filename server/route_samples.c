@@ -1,5 +1,5 @@
-/* route_samples: some images of a data set as the network sees them, with the normalisation taken back, so that a person
- * can check channel order, transform and labels. Read and transformed on a worker thread. */
+/* route_samples: some images of a data set as the network sees them, with the normalisation taken back, so that a
+ * person can check channel order, transform and labels. Read and transformed on a worker thread. */
 #include "proto/dataset.h"
 #include "server/blob_source.h"
 #include "server/db.h"
@@ -98,7 +98,8 @@ static json_t *read_some(struct samples *sm, const struct dataset *d)
         json_decref(items);
         return NULL;
     }
-    return json_pack("{s:[i,i,i],s:I,s:o}", "image", chw[0], chw[1], chw[2], "total", (json_int_t)total, "items", items);
+    return json_pack("{s:[i,i,i],s:I,s:o}", "image", chw[0], chw[1], chw[2], "total", (json_int_t)total, "items",
+                     items);
 }
 
 static void work(void *arg)

@@ -71,7 +71,8 @@ int64_t scores_neighbours(struct scores *s, uint32_t row, struct scores_neighbou
     const uint16_t *mine = scores_genes(s, row);
     size_t n = 0;
     for (uint32_t r = 0; r < s->count; r++) {
-        int decision = r != row && s->status[r] == SCORES_SCORED ? one_change(mine, scores_genes(s, r), s->ndecisions) : -1;
+        int decision =
+            r != row && s->status[r] == SCORES_SCORED ? one_change(mine, scores_genes(s, r), s->ndecisions) : -1;
         if (decision >= 0)
             insert(s, out, n++, room, (struct scores_neighbour){r, decision});
     }
@@ -102,8 +103,8 @@ static struct scores_generation summary(double *v, size_t n)
     qsort(v, n, sizeof *v, rising);
     for (size_t i = 0; i < n; i++)
         sum += v[i];
-    return (struct scores_generation){
-        (uint32_t)n, v[0], quantile(v, n, .25), quantile(v, n, .5), quantile(v, n, .75), v[n - 1], sum / (double)n};
+    return (struct scores_generation){(uint32_t)n,         v[0],     quantile(v, n, .25), quantile(v, n, .5),
+                                      quantile(v, n, .75), v[n - 1], sum / (double)n};
 }
 
 int scores_generations(const struct scores *s, struct scores_generation **out, size_t *n, struct err *err)
@@ -144,7 +145,8 @@ int64_t scores_spread(struct scores *s, uint32_t *rows, uint32_t room, struct er
     scores_filter_init(&f);
     for (uint32_t i = 0; i < n; i++) {
         uint32_t rank = n > 1 ? (uint32_t)((uint64_t)i * (scored - 1) / (n - 1)) : 0;
-        int rc = scores_page(s, SCORES_BY_ACCURACY, 1, &f, &(struct scores_cursor){.row = rank}, 1, &rows[i], &page, err);
+        int rc =
+            scores_page(s, SCORES_BY_ACCURACY, 1, &f, &(struct scores_cursor){.row = rank}, 1, &rows[i], &page, err);
         if (rc)
             return rc;
     }
