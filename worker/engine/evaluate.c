@@ -112,10 +112,10 @@ static size_t bytes_needed(const struct group *g, int threads)
            params_bytes(g->job->params) + g->job->held_bytes;
 }
 
-/* How many images are scored at a time: about what the second-level cache holds, where bits do not depend on it. */
+/* How many images are scored at a time: a few megabytes of activations, where bits do not depend on it. */
 static int choose_batch(struct group *g, struct err *err)
 {
-    enum { CACHE = 1 << 20, SMALLEST = 8, LARGEST = 64 }; /* fewer than 8 read the weights too often */
+    enum { CACHE = 4 << 20, SMALLEST = 4, LARGEST = 64 }; /* fewer than 4 read the weights too often */
     g->score_batch = g->job->score_batch;
     if (!has_batch_bn(&g->score)) {
         struct memory_plan one;
