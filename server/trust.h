@@ -3,8 +3,8 @@
  * Adaptive replication as BOINC does it: a second worker repeats a job's sample; as long as a worker has fewer than
  * TRUST_PROBATION agreeing opinions in a row, every job is repeated, after n of them one with probability
  * sqrt(TRUST_PROBATION / n), never less than TRUST_LEAST. One wrong score starts the count anew; TRUST_BAD of them
- * quarantine the worker, and what it scored is scored again. Two opinions that differ say only that one is wrong: a third
- * decides. */
+ * quarantine the worker, and what it scored is scored again. Two opinions that differ say only that one is wrong: a
+ * third decides. */
 #ifndef SERVER_TRUST_H
 #define SERVER_TRUST_H
 
@@ -37,8 +37,8 @@ struct trust_opinion { /* of one candidate */
 int trust_agree(const struct trust_opinion *a, const struct trust_opinion *b);
 
 enum trust_verdict { TRUST_OPEN, TRUST_FIRST_WRONG, TRUST_SECOND_WRONG, TRUST_FINE };
-/* first: whose score counts; second: who repeated it; third: NULL while nobody else has. Opinions of a worker on its own
- * score decide nothing. TRUST_OPEN: another opinion is needed. */
+/* first: whose score counts; second: who repeated it; third: NULL while nobody else has. Opinions of a worker on its
+ * own score decide nothing. TRUST_OPEN: another opinion is needed. */
 enum trust_verdict trust_judge(const struct trust_opinion *first, const struct trust_opinion *second,
                                const struct trust_opinion *third);
 

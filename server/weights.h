@@ -1,5 +1,5 @@
-/* weights: the BatchNorm statistics that a worker measured for one candidate, accepted only when they are those that its
- * score was made with. */
+/* weights: the BatchNorm statistics that a worker measured for one candidate, accepted only when they are those that
+ * its score was made with. */
 #ifndef SERVER_WEIGHTS_H
 #define SERVER_WEIGHTS_H
 

@@ -1,6 +1,6 @@
 /* weights_file: one architecture's own weights as a safetensors file: every parameter of its plan sliced (or derived)
- * from the supernet's checkpoint under its state-dict name, running statistics replaced by recalibrated ones. Opened and
- * read on worker threads, a tensor at a time. */
+ * from the supernet's checkpoint under its state-dict name, running statistics replaced by recalibrated ones. Opened
+ * and read on worker threads, a tensor at a time. */
 #ifndef SERVER_WEIGHTS_FILE_H
 #define SERVER_WEIGHTS_FILE_H
 

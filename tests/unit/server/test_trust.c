@@ -1,5 +1,5 @@
-/* trust: the rule itself, and a fleet in which one worker in twenty is off by one percent: what stays wrong, and how soon
- * the bad ones are out. */
+/* trust: the rule itself, and a fleet in which one worker in twenty is off by one percent: what stays wrong, and how
+ * soon the bad ones are out. */
 #include "server/trust.h"
 
 #include "proto/base/rng.h"
