@@ -102,14 +102,14 @@ $(FUZZ:%=fuzz-%): fuzz-%:
 build/fuzz/fuzz-%: build/fuzz/tests/fuzz/fuzz_%.o build/fuzz/libproto.a
 	clang -pthread -fsanitize=fuzzer,address,undefined -o $@ $(filter %.o,$^) $(filter %.a,$^) $(call pkg,libs,$(LIBS_PROTO)) -lm
 # What two of them test besides libproto.
-build/fuzz/fuzz-request: build/fuzz/server/router.o
+build/fuzz/fuzz-request: $(patsubst $(B)/%,build/fuzz/%,$(SERVER_LIB))
 build/fuzz/fuzz-wire: build/fuzz/worker/wire.o
-$(B)/replay-request: $(B)/server/router.o
+$(B)/replay-request: $(SERVER_LIB)
 $(B)/replay-wire: $(B)/worker/wire.o
 fuzz-replay: $(FUZZ:%=$(B)/replay-%) ## run every fuzz target over its committed corpus
 	@set -e; for f in $(FUZZ); do $(B)/replay-$$f tests/fuzz/corpus/$$f; done
 $(B)/replay-%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(B)/libproto.a
-	$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(call pkg,libs,$(LIBS_PROTO)) -lm
+	$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(call pkg,libs,$(if $(filter request,$*),$(LIBS_SERVER)) $(LIBS_PROTO)) -lm
 .PHONY: fuzz-list fuzz-replay $(FUZZ:%=fuzz-%)
 .SECONDARY:
 

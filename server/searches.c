@@ -283,6 +283,8 @@ static int store_batch(struct server *s, struct search_run *r, const struct sear
                                  batch[i].generation};
         if (rc >= 0)
             rc = scores_add(r->scores, &row, err);
+        if (rc >= 0)
+            rc = store_search_truth_of(s->db, r->id, batch[i].code, r->scores, err);
     }
     return rc;
 }

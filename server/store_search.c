@@ -377,3 +377,13 @@ int store_search_truth(struct db *db, int64_t search, struct scores *scores, str
     db_done(st);
     return rc;
 }
+
+int store_search_truth_of(struct db *db, int64_t search, const char *code, struct scores *scores, struct err *err)
+{
+    sqlite3_stmt *st = db_query(db, SQL_TRUTH_OF, "it", search, code);
+    int rc = db_step(st, err);
+    if (rc > 0)
+        scores_set_truth(scores, code, sqlite3_column_double(st, 0));
+    db_done(st);
+    return rc < 0 ? rc : 0;
+}

@@ -25,4 +25,7 @@ int store_search_input(struct db *db, const struct search_run *r, json_t **out,
 int store_search_propose(struct db *db, int64_t search, const struct search_proposal *p, struct err *err);
 int store_search_truth(struct db *db, int64_t search, struct scores *scores, struct err *err);
 
+/* The same for one code: known accuracies may have come before the architecture was proposed. */
+int store_search_truth_of(struct db *db, int64_t search, const char *code, struct scores *scores, struct err *err);
+
 #endif

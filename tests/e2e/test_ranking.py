@@ -2,6 +2,7 @@
 scores agree with known accuracies. A played worker gives scores that are a function of the code, so that every figure
 can be worked out here again."""
 import collections
+import itertools
 import math
 import random
 
@@ -200,3 +201,16 @@ def test_a_bad_truth_leaves_the_old_one(one):
         assert one.server.request("PUT", f"/searches/{one.search}/truth", **kwargs).status_code == 422
         shown = [r["code"] for r in one.server.ranking(one.search) if r.get("truth") is not None]
         assert shown == [one.rows[0]["code"]]
+
+
+def test_accuracies_known_before_an_architecture_is_proposed(one):
+    checkpoint, dataset = one.ids
+    search = start_search(one.server, checkpoint, dataset, strategy={
+        "name": "evolution", "population": 10, "generations": 3, "parents": 4, "mutations": 5, "crossovers": 5})["id"]
+    known = {"".join(c): i for i, c in enumerate(itertools.product("012", repeat=6))}
+    given = one.server.api("PUT", f"/searches/{search}/truth", {"accuracies": known})
+    assert given["matched"] + given["unknown"] == len(known) and given["unknown"] > 0
+    assert PlayedWorker(one.server).finish(search)["state"] == "done"
+    rows = one.server.ranking(search)
+    assert len(rows) == 30
+    assert one.server.api("GET", f"/searches/{search}/correlation")["n"] == 30
