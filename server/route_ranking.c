@@ -52,7 +52,8 @@ static int read_choices(const char *text, int ndecisions, uint64_t *allow, struc
         char *end;
         unsigned long d = strtoul(text, &end, 10);
         if (end == text || *end != ':' || d >= (unsigned long)ndecisions)
-            return err_set(err, ERR_INVALID, "query choices", "\"%.40s\" does not begin with a decision and \":\"", text);
+            return err_set(err, ERR_INVALID, "query choices", "\"%.40s\" does not begin with a decision and \":\"",
+                           text);
         allow[d] = 0;
         do {
             text = end + 1;

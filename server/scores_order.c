@@ -334,8 +334,8 @@ static int lets_all_pass(const struct scores_filter *f)
 {
     return f->macs_min == 0 && f->macs_max == UINT64_MAX && f->params_min == 0 && f->params_max == UINT64_MAX &&
            f->generation_min == 0 && f->generation_max == UINT32_MAX && f->status < 0 && f->class_id < 0 &&
-           !f->worker && !f->prefix && !f->allow && isnan(f->accuracy_min) && isnan(f->accuracy_max) && isnan(f->loss_min) &&
-           isnan(f->loss_max);
+           !f->worker && !f->prefix && !f->allow && isnan(f->accuracy_min) && isnan(f->accuracy_max) &&
+           isnan(f->loss_min) && isnan(f->loss_max);
 }
 
 static uint32_t count_passing(const struct scores *s, const struct scores_filter *f)

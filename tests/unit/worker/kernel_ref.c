@@ -149,7 +149,8 @@ double *ref_conv(const struct cpu_conv *s, const float *x, const float *oihw, co
     assert(v && all);
     for (int c = 0; c < s->c; c++)
         for (int64_t p = 0; p < in_pixels; p++)
-            v[c * in_pixels + p] = pixel(s, x, in, (int)(p / (s->h * s->w)), c, (int)(p / s->w % s->h), (int)(p % s->w));
+            v[c * in_pixels + p] =
+                pixel(s, x, in, (int)(p / (s->h * s->w)), c, (int)(p / s->w % s->h), (int)(p % s->w));
     for (int o = 0; o < s->o; o++)
         for (int64_t p = 0; p < pixels; p++) {
             int i = (int)(p / (s->oh * s->ow)), oy = (int)(p / s->ow % s->oh), ox = (int)(p % s->ow);
@@ -157,7 +158,8 @@ double *ref_conv(const struct cpu_conv *s, const float *x, const float *oihw, co
             for (int c = 0; c < cg; c++)
                 for (int ky = 0; ky < s->kh; ky++)
                     for (int kx = 0; kx < s->kw; kx++) {
-                        int iy = oy * s->stride - s->pad_h + ky * s->dilation, ix = ox * s->stride - s->pad_w + kx * s->dilation;
+                        int iy = oy * s->stride - s->pad_h + ky * s->dilation,
+                            ix = ox * s->stride - s->pad_w + kx * s->dilation;
                         if (iy >= 0 && iy < s->h && ix >= 0 && ix < s->w)
                             sum += v[(o / og * cg + c) * in_pixels + ((int64_t)i * s->h + iy) * s->w + ix] *
                                    (double)oihw[((o * cg + c) * s->kh + ky) * s->kw + kx];
@@ -179,7 +181,8 @@ double *ref_pool(const struct cpu_pool *s, const float *x, const struct cpu_affi
     assert(all);
     for (int c = 0; c < s->c; c++)
         for (int64_t p = 0; p < pixels; p++) {
-            int i = (int)(p / (s->oh * s->ow)), oy = (int)(p / s->ow % s->oh), ox = (int)(p % s->ow), inside = 0, counted = 0;
+            int i = (int)(p / (s->oh * s->ow)), oy = (int)(p / s->ow % s->oh), ox = (int)(p % s->ow), inside = 0,
+                counted = 0;
             double sum = 0, most = -INFINITY;
             for (int ky = 0; ky < s->kh; ky++)
                 for (int kx = 0; kx < s->kw; kx++) {
@@ -187,7 +190,8 @@ double *ref_pool(const struct cpu_pool *s, const float *x, const struct cpu_affi
                     counted += y < s->h + s->pad_h && col < s->w + s->pad_w;
                     if (y < 0 || y >= s->h || col < 0 || col >= s->w)
                         continue;
-                    double v = ref_in(in, c, ref_at(x, (int64_t)s->n * s->h * s->w, c, ((int64_t)i * s->h + y) * s->w + col));
+                    double v =
+                        ref_in(in, c, ref_at(x, (int64_t)s->n * s->h * s->w, c, ((int64_t)i * s->h + y) * s->w + col));
                     inside++;
                     sum += v;
                     most = fmax(most, v);
@@ -231,8 +235,9 @@ void ref_check_moments(const double *x, int c, int64_t pixels, const double *mea
             v += (x[ch * pixels + p] - m) * (x[ch * pixels + p] - m);
         v /= (double)pixels;
         if (!(fabs(var[ch] - v) <= 1e-4 * v + 1e-12) || !(fabs(mean[ch] - m) <= 1e-4 * sqrt(v) + 1e-9 * fabs(m) + 1e-9))
-            test_fail(__FILE__, __LINE__, "%s: channel %d of %d over %d pixels: mean %.9g want %.9g, variance %.9g want %.9g", who,
-                      ch, c, (int)pixels, mean[ch], m, var[ch], v);
+            test_fail(__FILE__, __LINE__,
+                      "%s: channel %d of %d over %d pixels: mean %.9g want %.9g, variance %.9g want %.9g", who, ch, c,
+                      (int)pixels, mean[ch], m, var[ch], v);
     }
 }
 

@@ -23,12 +23,14 @@ static const struct cpu_kernels *table(int i)
 
 #define EACH_TABLE(k) for (const struct cpu_kernels *k = NULL; (k = table(k_index)) != NULL; k_index++)
 
-static const int32_t acts[] = {ACT_NONE, ACT_RELU, ACT_RELU6, ACT_HSWISH, ACT_HSIGMOID, ACT_SWISH,
-                               ACT_SIGMOID, ACT_TANH, ACT_GELU, ACT_GELU_TANH};
+static const int32_t acts[] = {ACT_NONE,  ACT_RELU,    ACT_RELU6, ACT_HSWISH, ACT_HSIGMOID,
+                               ACT_SWISH, ACT_SIGMOID, ACT_TANH,  ACT_GELU,   ACT_GELU_TANH};
 enum { NACTS = sizeof acts / sizeof *acts };
 
 /* c h w o k stride pad dilation groups */
-static const struct { int n, c, h, w, o, kh, kw, stride, pad_h, pad_w, dilation, groups; } convs[] = {
+static const struct {
+    int n, c, h, w, o, kh, kw, stride, pad_h, pad_w, dilation, groups;
+} convs[] = {
     {1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1},      {3, 16, 7, 5, 16, 1, 1, 1, 0, 0, 1, 1},
     {2, 24, 9, 11, 40, 1, 1, 1, 0, 0, 1, 1},   {2, 40, 13, 13, 24, 1, 1, 1, 0, 0, 1, 1},
     {5, 17, 3, 3, 8, 1, 1, 1, 0, 0, 1, 1},     {1, 300, 4, 4, 72, 1, 1, 1, 0, 0, 1, 1},
@@ -57,9 +59,11 @@ static const struct { int n, c, h, w, o, kh, kw, stride, pad_h, pad_w, dilation,
     {1, 16, 60, 70, 16, 3, 3, 1, 1, 1, 1, 16}, {1, 16, 61, 71, 16, 5, 5, 2, 2, 2, 1, 16},
 };
 /* first convolutions: planar images */
-static const struct { int n, c, h, w, o, k, stride, pad; } stems[] = {
-    {2, 3, 32, 32, 16, 3, 1, 1}, {1, 3, 33, 31, 24, 3, 2, 1}, {2, 1, 28, 28, 8, 5, 1, 2},
-    {1, 4, 30, 30, 40, 7, 2, 3}, {3, 3, 8, 8, 32, 4, 4, 0},   {2, 3, 5, 6, 12, 1, 1, 0}, {1, 2, 9, 9, 16, 1, 1, 1},
+static const struct {
+    int n, c, h, w, o, k, stride, pad;
+} stems[] = {
+    {2, 3, 32, 32, 16, 3, 1, 1}, {1, 3, 33, 31, 24, 3, 2, 1}, {2, 1, 28, 28, 8, 5, 1, 2}, {1, 4, 30, 30, 40, 7, 2, 3},
+    {3, 3, 8, 8, 32, 4, 4, 0},   {2, 3, 5, 6, 12, 1, 1, 0},   {1, 2, 9, 9, 16, 1, 1, 1},
 };
 enum { NCONVS = sizeof convs / sizeof *convs, NSTEMS = sizeof stems / sizeof *stems };
 
@@ -67,15 +71,32 @@ static struct cpu_conv conv_case(int i)
 {
     struct cpu_conv s = {0};
     if (i < NCONVS)
-        s = (struct cpu_conv){.n = convs[i].n, .c = convs[i].c, .h = convs[i].h, .w = convs[i].w, .o = convs[i].o,
-                              .kh = convs[i].kh, .kw = convs[i].kw, .stride = convs[i].stride, .pad_h = convs[i].pad_h,
-                              .pad_w = convs[i].pad_w, .dilation = convs[i].dilation, .groups = convs[i].groups};
+        s = (struct cpu_conv){.n = convs[i].n,
+                              .c = convs[i].c,
+                              .h = convs[i].h,
+                              .w = convs[i].w,
+                              .o = convs[i].o,
+                              .kh = convs[i].kh,
+                              .kw = convs[i].kw,
+                              .stride = convs[i].stride,
+                              .pad_h = convs[i].pad_h,
+                              .pad_w = convs[i].pad_w,
+                              .dilation = convs[i].dilation,
+                              .groups = convs[i].groups};
     else
-        s = (struct cpu_conv){.n = stems[i - NCONVS].n, .c = stems[i - NCONVS].c, .h = stems[i - NCONVS].h,
-                              .w = stems[i - NCONVS].w, .o = stems[i - NCONVS].o, .kh = stems[i - NCONVS].k,
-                              .kw = stems[i - NCONVS].k, .stride = stems[i - NCONVS].stride,
-                              .pad_h = stems[i - NCONVS].pad, .pad_w = stems[i - NCONVS].pad, .dilation = 1,
-                              .groups = 1, .planar = 1};
+        s = (struct cpu_conv){.n = stems[i - NCONVS].n,
+                              .c = stems[i - NCONVS].c,
+                              .h = stems[i - NCONVS].h,
+                              .w = stems[i - NCONVS].w,
+                              .o = stems[i - NCONVS].o,
+                              .kh = stems[i - NCONVS].k,
+                              .kw = stems[i - NCONVS].k,
+                              .stride = stems[i - NCONVS].stride,
+                              .pad_h = stems[i - NCONVS].pad,
+                              .pad_w = stems[i - NCONVS].pad,
+                              .dilation = 1,
+                              .groups = 1,
+                              .planar = 1};
     s.oh = (s.h + 2 * s.pad_h - s.dilation * (s.kh - 1) - 1) / s.stride + 1;
     s.ow = (s.w + 2 * s.pad_w - s.dilation * (s.kw - 1) - 1) / s.stride + 1;
     return s;
@@ -95,7 +116,8 @@ static void conv_make(const struct cpu_kernels *k, struct conv_data *d, int inde
     const struct cpu_conv *s = &d->s;
     d->s = conv_case(index);
     ref_seed((unsigned)(seed * 1000 + index));
-    d->x = s->planar ? guard_floats((size_t)s->n * (size_t)s->c * (size_t)(s->h * s->w)) : ref_blocks(s->c, (int64_t)s->n * s->h * s->w);
+    d->x = s->planar ? guard_floats((size_t)s->n * (size_t)s->c * (size_t)(s->h * s->w))
+                     : ref_blocks(s->c, (int64_t)s->n * s->h * s->w);
     if (s->planar)
         ref_fill(d->x, (size_t)s->n * (size_t)s->c * (size_t)(s->h * s->w));
     size_t nw = (size_t)s->o * (size_t)(s->c / s->groups) * (size_t)(s->kh * s->kw);
@@ -117,10 +139,11 @@ static void conv_check(const struct cpu_kernels *k, const struct conv_data *d, c
 {
     int64_t pixels = (int64_t)d->s.n * d->s.oh * d->s.ow;
     double *want = ref_conv(&d->s, d->x, d->w, a->in, &a->out, a->residual);
-    double bad = ref_compare(want, a->y, d->s.o, pixels), most = 1e-5 + 3e-8 * (d->s.c / d->s.groups * d->s.kh * d->s.kw);
+    double bad = ref_compare(want, a->y, d->s.o, pixels),
+           most = 1e-5 + 3e-8 * (d->s.c / d->s.groups * d->s.kh * d->s.kw);
     if (!(bad < most) || !ref_pads_zero(a->y, d->s.o, pixels))
-        test_fail(__FILE__, __LINE__, "%s: conv c%d h%d w%d o%d k%dx%d s%d d%d g%d act %d: error %g", k->name, d->s.c, d->s.h,
-                  d->s.w, d->s.o, d->s.kh, d->s.kw, d->s.stride, d->s.dilation, d->s.groups, a->out.act, bad);
+        test_fail(__FILE__, __LINE__, "%s: conv c%d h%d w%d o%d k%dx%d s%d d%d g%d act %d: error %g", k->name, d->s.c,
+                  d->s.h, d->s.w, d->s.o, d->s.kh, d->s.kw, d->s.stride, d->s.dilation, d->s.groups, a->out.act, bad);
     if (a->stats.mean)
         ref_check_stats(a->y, d->s.o, pixels, a->stats.mean, a->stats.var, k->name);
     free(want);
@@ -194,7 +217,8 @@ TEST(kernels_conv_bits)
 
         /* bare, statistics fused and apart, affine later */
         float *raw = guard_floats(cpu_floats(d.s.o, pixels)), *later = guard_floats(cpu_floats(d.s.o, pixels));
-        struct cpu_conv_args bare = {.shape = d.s, .packed = d.packed, .x = d.x, .y = raw, .stats = {d.mean, d.var}, .work = d.work};
+        struct cpu_conv_args bare = {
+            .shape = d.s, .packed = d.packed, .x = d.x, .y = raw, .stats = {d.mean, d.var}, .work = d.work};
         k->conv(&bare);
         double *mean = guard_bytes((size_t)d.s.o * 8), *var = guard_bytes((size_t)d.s.o * 8);
         k->stats(d.s.o, pixels, raw, &(struct cpu_stats){mean, var});
@@ -227,7 +251,8 @@ TEST(kernels_stats_far_mean)
         ref_seed(9);
         float *x = ref_blocks(21, n);
         for (size_t i = 0; i < cpu_floats(21, n); i++)
-            x[i] = 1000.0f * (float)(i / 16 / (size_t)n + 1) + x[i] * (i % 16 == 3 ? 30.0f : 1.0f) - (i / 16 < 2 ? 700.0f : 0.0f);
+            x[i] = 1000.0f * (float)(i / 16 / (size_t)n + 1) + x[i] * (i % 16 == 3 ? 30.0f : 1.0f) -
+                   (i / 16 < 2 ? 700.0f : 0.0f);
         double mean[21], var[21];
         k->stats(21, n, x, &(struct cpu_stats){mean, var});
         ref_check_stats(x, 21, n, mean, var, k->name);
@@ -235,11 +260,13 @@ TEST(kernels_stats_far_mean)
     }
 }
 
-static const struct { int n, c, hid, h, w, k, stride, pad, dilation; } expands[] = {
-    {2, 16, 96, 32, 32, 3, 1, 1, 1}, {2, 24, 144, 14, 14, 5, 2, 2, 1}, {1, 24, 40, 56, 56, 7, 1, 3, 1},
-    {1, 17, 72, 57, 55, 3, 2, 1, 1}, {2, 40, 24, 7, 7, 7, 1, 3, 1},    {3, 8, 8, 9, 9, 3, 1, 1, 1},
-    {1, 33, 200, 60, 60, 5, 2, 2, 1}, {1, 16, 48, 40, 40, 3, 1, 2, 2}, {1, 300, 33, 20, 20, 3, 1, 1, 1},
-    {1, 16, 16, 70, 90, 3, 3, 1, 1}, {1, 48, 56, 64, 64, 9, 1, 4, 1},
+static const struct {
+    int n, c, hid, h, w, k, stride, pad, dilation;
+} expands[] = {
+    {2, 16, 96, 32, 32, 3, 1, 1, 1},  {2, 24, 144, 14, 14, 5, 2, 2, 1}, {1, 24, 40, 56, 56, 7, 1, 3, 1},
+    {1, 17, 72, 57, 55, 3, 2, 1, 1},  {2, 40, 24, 7, 7, 7, 1, 3, 1},    {3, 8, 8, 9, 9, 3, 1, 1, 1},
+    {1, 33, 200, 60, 60, 5, 2, 2, 1}, {1, 16, 48, 40, 40, 3, 1, 2, 2},  {1, 300, 33, 20, 20, 3, 1, 1, 1},
+    {1, 16, 16, 70, 90, 3, 3, 1, 1},  {1, 48, 56, 64, 64, 9, 1, 4, 1},
 };
 
 TEST(kernels_expand)
@@ -248,9 +275,18 @@ TEST(kernels_expand)
     EACH_TABLE(k)
     for (size_t i = 0; i < sizeof expands / sizeof *expands; i++)
         for (int mode = 0; mode < 3; mode++) {
-            struct cpu_conv e = {.n = expands[i].n, .c = expands[i].c, .h = expands[i].h, .w = expands[i].w,
-                                 .o = expands[i].hid, .oh = expands[i].h, .ow = expands[i].w, .kh = 1, .kw = 1,
-                                 .stride = 1, .dilation = 1, .groups = 1};
+            struct cpu_conv e = {.n = expands[i].n,
+                                 .c = expands[i].c,
+                                 .h = expands[i].h,
+                                 .w = expands[i].w,
+                                 .o = expands[i].hid,
+                                 .oh = expands[i].h,
+                                 .ow = expands[i].w,
+                                 .kh = 1,
+                                 .kw = 1,
+                                 .stride = 1,
+                                 .dilation = 1,
+                                 .groups = 1};
             struct cpu_conv d = e;
             d.c = d.groups = d.o = e.o;
             d.kh = d.kw = expands[i].k;
@@ -261,10 +297,12 @@ TEST(kernels_expand)
             d.ow = (d.w + 2 * d.pad_w - d.dilation * (d.kw - 1) - 1) / d.stride + 1;
             ref_seed((unsigned)i);
             int64_t pi = (int64_t)e.n * e.h * e.w, po = (int64_t)d.n * d.oh * d.ow;
-            float *x = ref_blocks(e.c, pi), *ew = guard_floats((size_t)(e.o * e.c)), *dw = guard_floats((size_t)(d.o * d.kh * d.kw));
+            float *x = ref_blocks(e.c, pi), *ew = guard_floats((size_t)(e.o * e.c)),
+                  *dw = guard_floats((size_t)(d.o * d.kh * d.kw));
             ref_fill(ew, (size_t)(e.o * e.c));
             ref_fill(dw, (size_t)(d.o * d.kh * d.kw));
-            float *mid = guard_floats(cpu_floats(e.o, pi)), *want = guard_floats(cpu_floats(d.o, po)), *got = guard_floats(cpu_floats(d.o, po));
+            float *mid = guard_floats(cpu_floats(e.o, pi)), *want = guard_floats(cpu_floats(d.o, po)),
+                  *got = guard_floats(cpu_floats(d.o, po));
             void *ep = guard_bytes(k->pack_bytes(&e)), *dp = guard_bytes(k->pack_bytes(&d));
             k->pack(&e, ew, ep);
             k->pack(&d, dw, dp);
@@ -273,17 +311,35 @@ TEST(kernels_expand)
             struct cpu_stats st[2];
             for (int j = 0; j < 2; j++)
                 st[j] = (struct cpu_stats){guard_bytes((size_t)d.o * 8), guard_bytes((size_t)d.o * 8)};
-            struct cpu_conv_args one = {.shape = e, .packed = ep, .x = x, .in = mode ? &in : NULL, .out = am, .y = mid, .work = guard_bytes(k->conv_work(&e))};
-            struct cpu_conv_args two = {.shape = d, .packed = dp, .x = mid, .y = want, .stats = st[0], .work = guard_bytes(k->conv_work(&d))};
-            struct cpu_expand_args both = {.expand = e, .dw = d, .expand_packed = ep, .dw_packed = dp, .x = x, .in = one.in, .mid = am, .y = got, .stats = st[1], .work = guard_bytes(k->expand_work(&e, &d))};
+            struct cpu_conv_args one = {.shape = e,
+                                        .packed = ep,
+                                        .x = x,
+                                        .in = mode ? &in : NULL,
+                                        .out = am,
+                                        .y = mid,
+                                        .work = guard_bytes(k->conv_work(&e))};
+            struct cpu_conv_args two = {
+                .shape = d, .packed = dp, .x = mid, .y = want, .stats = st[0], .work = guard_bytes(k->conv_work(&d))};
+            struct cpu_expand_args both = {.expand = e,
+                                           .dw = d,
+                                           .expand_packed = ep,
+                                           .dw_packed = dp,
+                                           .x = x,
+                                           .in = one.in,
+                                           .mid = am,
+                                           .y = got,
+                                           .stats = st[1],
+                                           .work = guard_bytes(k->expand_work(&e, &d))};
             if (mode < 2)
                 both.out = two.out = ad;
             k->conv(&one);
             k->conv(&two);
             k->expand(&both);
             if (memcmp(want, got, cpu_floats(d.o, po) * 4) != 0)
-                test_fail(__FILE__, __LINE__, "%s: expand case %zu mode %d differs from two convolutions", k->name, i, mode);
-            CHECK(memcmp(st[0].mean, st[1].mean, (size_t)d.o * 8) == 0 && memcmp(st[0].var, st[1].var, (size_t)d.o * 8) == 0);
+                test_fail(__FILE__, __LINE__, "%s: expand case %zu mode %d differs from two convolutions", k->name, i,
+                          mode);
+            CHECK(memcmp(st[0].mean, st[1].mean, (size_t)d.o * 8) == 0 &&
+                  memcmp(st[0].var, st[1].var, (size_t)d.o * 8) == 0);
             guard_check();
             guard_free();
         }
@@ -291,12 +347,27 @@ TEST(kernels_expand)
 
 TEST(kernels_gram)
 {
-    static const struct { int c, o, n; float far; } cases[] = {{16, 96, 1000, 0}, {24, 144, 97, 0}, {40, 24, 333, 0}, {3, 8, 5000, 0}, {24, 40, 2000, 50}, {70, 30, 96, 3}};
+    static const struct {
+        int c, o, n;
+        float far;
+    } cases[] = {{16, 96, 1000, 0}, {24, 144, 97, 0},   {40, 24, 333, 0},
+                 {3, 8, 5000, 0},   {24, 40, 2000, 50}, {70, 30, 96, 3}};
     int k_index = 0;
     EACH_TABLE(k)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         int c = cases[i].c, o = cases[i].o, n = cases[i].n;
-        struct cpu_conv s = {.n = 1, .c = c, .h = n, .w = 1, .o = o, .oh = n, .ow = 1, .kh = 1, .kw = 1, .stride = 1, .dilation = 1, .groups = 1};
+        struct cpu_conv s = {.n = 1,
+                             .c = c,
+                             .h = n,
+                             .w = 1,
+                             .o = o,
+                             .oh = n,
+                             .ow = 1,
+                             .kh = 1,
+                             .kw = 1,
+                             .stride = 1,
+                             .dilation = 1,
+                             .groups = 1};
         ref_seed((unsigned)i);
         float *x = ref_blocks(c, n), *w = guard_floats((size_t)(o * c));
         ref_fill(w, (size_t)(o * c));
@@ -307,7 +378,8 @@ TEST(kernels_gram)
         in.act = cases[i].far > 0 ? ACT_NONE : ACT_RELU6;
         void *packed = guard_bytes(k->pack_bytes(&s));
         k->pack(&s, w, packed);
-        double *mean = guard_bytes((size_t)c * 8), *cov = guard_bytes((size_t)(c * c) * 8), *om = guard_bytes((size_t)o * 8), *ov = guard_bytes((size_t)o * 8);
+        double *mean = guard_bytes((size_t)c * 8), *cov = guard_bytes((size_t)(c * c) * 8),
+               *om = guard_bytes((size_t)o * 8), *ov = guard_bytes((size_t)o * 8);
         k->gram(c, n, &(struct cpu_operand){x, &in}, mean, cov, guard_bytes(k->gram_work(c)));
         k->gram_conv(&s, packed, mean, cov, &(struct cpu_stats){om, ov});
         double *y = ref_conv(&s, x, w, &in, &(struct cpu_affine){.act = ACT_NONE}, NULL);
@@ -332,7 +404,8 @@ TEST(kernels_sum_gate)
         double worst = 0;
         for (int ch = 0; ch < c; ch++)
             for (int j = 0; j < p; j++) {
-                double v = ref_in(&in, ch, ref_at(x[0], p, ch, j)) + (double)ref_at(x[1], p, ch, j) + ref_in(&in2, ch, ref_at(x[2], p, ch, j));
+                double v = ref_in(&in, ch, ref_at(x[0], p, ch, j)) + (double)ref_at(x[1], p, ch, j) +
+                           ref_in(&in2, ch, ref_at(x[2], p, ch, j));
                 worst = fmax(worst, fabs(ref_act(acts[NACTS - 1 - i], v) - (double)ref_at(y, p, ch, j)));
             }
         CHECK_NEAR(worst, 0, 1e-5);
@@ -341,7 +414,8 @@ TEST(kernels_sum_gate)
         worst = 0;
         for (int ch = 0; ch < c; ch++)
             for (int j = 0; j < p; j++)
-                worst = fmax(worst, fabs(ref_in(&in, ch, ref_at(x[0], p, ch, j)) * (double)ref_at(g, n, ch, j / hw) - (double)ref_at(y, p, ch, j)));
+                worst = fmax(worst, fabs(ref_in(&in, ch, ref_at(x[0], p, ch, j)) * (double)ref_at(g, n, ch, j / hw) -
+                                         (double)ref_at(y, p, ch, j)));
         CHECK_NEAR(worst, 0, 1e-5);
         CHECK(ref_pads_zero(y, c, p));
         guard_check();
@@ -352,7 +426,7 @@ TEST(kernels_sum_gate)
 TEST(kernels_pool)
 {
     static const struct cpu_pool cases[] = {
-        {2, 20, 9, 8, 5, 4, 3, 3, 2, 1, 1, CPU_POOL_MAX},  {2, 20, 9, 8, 9, 8, 3, 3, 1, 1, 1, CPU_POOL_AVG},
+        {2, 20, 9, 8, 5, 4, 3, 3, 2, 1, 1, CPU_POOL_MAX},           {2, 20, 9, 8, 9, 8, 3, 3, 1, 1, 1, CPU_POOL_AVG},
         {1, 16, 7, 7, 4, 4, 3, 3, 2, 1, 1, CPU_POOL_AVG_COUNT_PAD}, {1, 33, 6, 6, 3, 3, 2, 2, 2, 0, 0, CPU_POOL_AVG},
         {2, 5, 6, 6, 3, 3, 3, 3, 2, 0, 0, CPU_POOL_AVG_COUNT_PAD},  {2, 5, 6, 6, 3, 3, 3, 3, 2, 0, 0, CPU_POOL_MAX},
     };
@@ -381,7 +455,8 @@ TEST(kernels_gap_layout)
     for (int c = 1; c < 60; c = c * 2 + 3) {
         int n = 3, hw = 65 + c;
         size_t count = (size_t)(n * c * hw);
-        float *planar = guard_floats(count), *back = guard_floats(count), *x = guard_floats(cpu_floats(c, n * hw)), *y = guard_floats(cpu_floats(c, n));
+        float *planar = guard_floats(count), *back = guard_floats(count), *x = guard_floats(cpu_floats(c, n * hw)),
+              *y = guard_floats(cpu_floats(c, n));
         ref_fill(planar, count);
         k->from_planar(n, c, hw, planar, x);
         CHECK(ref_pads_zero(x, c, n * hw));

@@ -7,8 +7,8 @@
 #define WORKER_ENGINE_CPU_CONV_H
 
 #define PIECE_FLOATS (16 * 1024 / 4)
-#define POINTS CPU_RUN                /* pixels of a 1x1 done together */
-#define BAND_FLOATS (160 * 1024 / 4)
+#define POINTS       CPU_RUN /* pixels of a 1x1 done together */
+#define BAND_FLOATS  (160 * 1024 / 4)
 enum { MAX_TAPS = 1024 };
 
 /* An area of output pixels with its input: images of rows of columns. */
@@ -127,7 +127,8 @@ static void conv_window(const struct conv_run *whole, float *buf)
     c->tap = tap;
     for (int i = 0; i < s->n; i += b.images)
         for (int y = 0; y < s->oh; y += b.rows) {
-            struct band part = band_of(s, s->oh - y < b.rows ? s->oh - y : b.rows, s->n - i < b.images ? s->n - i : b.images);
+            struct band part =
+                band_of(s, s->oh - y < b.rows ? s->oh - y : b.rows, s->n - i < b.images ? s->n - i : b.images);
             fill_band(s, &part, c->a->x, c->a->in, i, y, buf);
             struct area r = {.a = buf,
                              .a_block = part.block,

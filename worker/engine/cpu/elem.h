@@ -128,7 +128,8 @@ static void from_planar(int32_t n, int32_t c, int32_t hw, const float *planar, f
     for (int block = 0; block < blocks_of(c); block++)
         for (int32_t i = 0; i < n; i++, y += (size_t)hw * 16) {
             int lanes = c - block * 16 < 16 ? c - block * 16 : 16;
-            copy_planar(y, planar + ((size_t)i * (size_t)c + (size_t)block * 16) * (size_t)hw, 1, hw, (size_t)hw, lanes);
+            copy_planar(y, planar + ((size_t)i * (size_t)c + (size_t)block * 16) * (size_t)hw, 1, hw, (size_t)hw,
+                        lanes);
             clear_lanes(y, hw, lanes);
         }
 }

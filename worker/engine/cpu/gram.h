@@ -20,8 +20,8 @@ INL void gram_tile(const float *a, const float *b, int n, double *g, size_t stri
     UNROLL
     for (int r = 0; r < GRAM_ROWS; r++)
         UNROLL
-        for (int v = 0; v < BLOCK_VECS; v++)
-            acc[r][v] = v_set(0.0f);
+    for (int v = 0; v < BLOCK_VECS; v++)
+        acc[r][v] = v_set(0.0f);
     for (int p = 0; p < n; p++, a += 16, b += 16) {
         vec bv[BLOCK_VECS];
         UNROLL
@@ -30,8 +30,8 @@ INL void gram_tile(const float *a, const float *b, int n, double *g, size_t stri
         UNROLL
         for (int r = 0; r < GRAM_ROWS; r++)
             UNROLL
-            for (int v = 0; v < BLOCK_VECS; v++)
-                acc[r][v] = v_fma(v_set(a[r]), bv[v], acc[r][v]);
+        for (int v = 0; v < BLOCK_VECS; v++)
+            acc[r][v] = v_fma(v_set(a[r]), bv[v], acc[r][v]);
     }
     UNROLL
     for (int r = 0; r < GRAM_ROWS; r++) {
@@ -44,7 +44,8 @@ INL void gram_tile(const float *a, const float *b, int n, double *g, size_t stri
     }
 }
 
-/* Adds the products of blocks i <= j of one run. cov is [c][c]; a ragged last block goes through a square of its own. */
+/* Adds the products of blocks i <= j of one run. cov is [c][c]; a ragged last block goes through a square of its own.
+ */
 static void gram_pair(int32_t c, const float *x, int i, int j, int n, double *cov)
 {
     const float *a = x + (size_t)i * CPU_RUN * 16, *b = x + (size_t)j * CPU_RUN * 16;

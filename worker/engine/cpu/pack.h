@@ -8,10 +8,10 @@
 #define WORKER_ENGINE_CPU_PACK_H
 
 struct panel {
-    int32_t o, units;           /* first output channel */
-    int32_t block, blocks;      /* input channel blocks read */
-    int32_t first, last;        /* lanes first.. of the first block, ..last of the last one */
-    int64_t w;                  /* floats from the blob's start */
+    int32_t o, units;      /* first output channel */
+    int32_t block, blocks; /* input channel blocks read */
+    int32_t first, last;   /* lanes first.. of the first block, ..last of the last one */
+    int64_t w;             /* floats from the blob's start */
 };
 
 struct blob {
@@ -113,7 +113,8 @@ static void pack_weights(const struct cpu_conv *s, const float *oihw, void *pack
     if (!b->npanels)
         for (int32_t c = 0; c < s->c; c++)
             for (int tap = 0; tap < b->taps; tap++)
-                ((float *)packed + b->w)[((int64_t)(c / 16) * b->taps + tap) * 16 + c % 16] = oihw[(int64_t)c * b->taps + tap];
+                ((float *)packed + b->w)[((int64_t)(c / 16) * b->taps + tap) * 16 + c % 16] =
+                    oihw[(int64_t)c * b->taps + tap];
 }
 
 #endif
