@@ -82,6 +82,8 @@ $(B)/%_avx2.o: CFLAGS += -mavx2 -mfma
 $(B)/%_avx512.o: CFLAGS += -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma
 $(B)/%_generic.o: CFLAGS += -ffp-contract=fast
 $(B)/tests/unit/worker/kernels_wide_avx2.o: OPT := -O0
+# Unrolled kernels take minutes to compile with sanitizers at full optimisation.
+$(if $(SAN),$(B)/worker/engine/cpu/kernels_%.o: OPT := -O1)
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) $(call pkg,cflags,$(LIBS_PROTO) $(if $(filter server/% tests/unit/server/%,$<),$(LIBS_SERVER)) $(if $(filter worker/% tests/unit/worker/%,$<),$(LIBS_WORKER))) -c -o $@ $<

@@ -105,7 +105,8 @@ void reaper_sweep(struct server *s)
     if (rc < 0)
         log_error("reap_failed", "type=%s detail=\"%s\"", err_type(err.code), err.text);
     /* What a crash or an error left is found here too. */
-    if (dropped || db_int(s->db, NULL, &id, SQL_BLOB_DOOMED, "") > 0 || db_int(s->db, NULL, &id, SQL_DOOMED_FIRST, "") > 0)
+    if (dropped || db_int(s->db, NULL, &id, SQL_BLOB_DOOMED, "") > 0 ||
+        db_int(s->db, NULL, &id, SQL_DOOMED_FIRST, "") > 0)
         reaper_wake(s);
 }
 

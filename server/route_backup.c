@@ -136,13 +136,17 @@ void route_backup_stop(struct server *s)
 
 static json_t *describe(const struct backup_run *r)
 {
-    json_t *j = json_pack("{ss ss sI sI sI so sI}", "state", !r->over ? "running" : r->err.code ? "failed" : "done", "file",
-                          r->file, "pages", (json_int_t)r->pages, "pages_done", (json_int_t)r->done, "started",
-                          (json_int_t)r->started, "finished", r->over ? json_integer(r->finished) : json_null(), "bytes",
-                          (json_int_t)(r->bytes > 0 ? r->bytes : 0));
+    json_t *j = json_pack("{ss ss sI sI sI so sI}", "state",
+                          !r->over      ? "running"
+                          : r->err.code ? "failed"
+                                        : "done",
+                          "file", r->file, "pages", (json_int_t)r->pages, "pages_done", (json_int_t)r->done, "started",
+                          (json_int_t)r->started, "finished", r->over ? json_integer(r->finished) : json_null(),
+                          "bytes", (json_int_t)(r->bytes > 0 ? r->bytes : 0));
     if (j && r->err.code)
-        json_object_set_new(j, "error", json_pack("{ss ss ss}", "type", err_type(r->err.code), "where", r->err.where,
-                                                  "detail", r->err.text));
+        json_object_set_new(
+            j, "error",
+            json_pack("{ss ss ss}", "type", err_type(r->err.code), "where", r->err.where, "detail", r->err.text));
     return j;
 }
 

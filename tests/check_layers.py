@@ -30,7 +30,7 @@ def may_include(source, target):
     if source.startswith("proto/"):
         return target.startswith("proto/")
     if source.startswith("server/"):
-        return target.startswith(("server/", "proto/")) or target in ("schema.sql.h",)
+        return target.startswith(("server/", "proto/")) or target in ("schema.sql.h", "migrate.inc")
     if source.startswith("worker/"):
         return target.startswith(("worker/", "proto/"))
     return True
