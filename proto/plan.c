@@ -97,7 +97,8 @@ static struct hash128 slice_key(const struct param *p)
     return hash128(&r, at + sizeof h);
 }
 
-/* Every parameter is hashed twice for every node of every plan: a slice without its name is its four sizes as they are. */
+/* Every parameter is hashed twice for every node of every plan: a slice without its name is its four sizes as they are.
+ */
 static struct hash128 param_key(const struct param *p, int named)
 {
     struct hash128 sizes = {0, 0};

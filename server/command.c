@@ -43,7 +43,8 @@ static int split(int argc, char **argv, struct line *l, struct err *err)
             l->file = a;
         }
     }
-    return l->file || l->help ? 0 : err_set(err, ERR_INVALID, argv[1], "FILE is missing; see subrankd %s --help", argv[1]);
+    return l->file || l->help ? 0
+                              : err_set(err, ERR_INVALID, argv[1], "FILE is missing; see subrankd %s --help", argv[1]);
 }
 
 static void report(const char *what, const struct backup_report *r)

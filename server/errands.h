@@ -27,7 +27,8 @@ struct errand { /* an open one */
     json_t *second; /* a check: the opinion that a third has to decide about; NULL: there is none yet */
 };
 
-int errands_load(struct server *s, struct errands **out, struct err *err); /* then lease_run_load schedules their jobs */
+int errands_load(struct server *s, struct errands **out,
+                 struct err *err); /* then lease_run_load schedules their jobs */
 void errands_free(struct errands *x);
 struct errand *errands_find(const struct errands *x, int64_t id); /* NULL: none */
 const char *errand_kind_name(enum errand_kind kind);              /* as stored */

@@ -92,7 +92,8 @@ static int settle(struct http *h)
     struct err err = {0};
     struct server *s = h->server;
     int wrote = db_in_write(s->db);
-    if (wrote && !h->waiting && !s->reload && s->lazy_bytes && s->lazy_bytes < LAZY_BYTES && clock_mono_ms() - s->lazy_ms < LAZY_MS)
+    if (wrote && !h->waiting && !s->reload && s->lazy_bytes && s->lazy_bytes < LAZY_BYTES &&
+        clock_mono_ms() - s->lazy_ms < LAZY_MS)
         return 0; /* only pieces of uploads or proposals: nobody waits, so many share one fsync */
     s->lazy_bytes = 0;
     if (wrote) {

@@ -155,7 +155,8 @@ char *metrics_text(struct server *s, size_t *len)
     put(f, "loop_lag_seconds", "gauge", "How late the last sweep was.", (double)s->lag_ms / 1000);
     put(f, "resident_bytes", "gauge", "Memory of the process.", resident_bytes());
     put(f, "uptime_seconds", "gauge", "Since the start.", (double)(clock_mono_ms() - s->started_ms) / 1000);
-    put(f, "loop_stalls_total", "counter", "Pauses of the loop that were too long.", (double)watchdog_stalls(s->watchdog));
+    put(f, "loop_stalls_total", "counter", "Pauses of the loop that were too long.",
+        (double)watchdog_stalls(s->watchdog));
     put(f, "commit_failures_total", "counter", "Transactions the database refused.", (double)m->commit_failures);
     for (int i = 0; i < METRICS_COUNTERS; i++) {
         char name[60];

@@ -73,10 +73,11 @@ int migrate_readable(sqlite3 *handle, const char *path, int64_t *version, struct
         return migrate_check(handle, path, "quick_check", err);
     }
     if (*version > migrate_version())
-        return err_set(err, ERR_UNSUPPORTED, path,
-                       "the database has schema version %lld, this program knows %d: use the newer program, a downgrade "
-                       "is not possible",
-                       (long long)*version, migrate_version());
+        return err_set(
+            err, ERR_UNSUPPORTED, path,
+            "the database has schema version %lld, this program knows %d: use the newer program, a downgrade "
+            "is not possible",
+            (long long)*version, migrate_version());
     if (*version == 0 && first_text(handle, "SELECT name FROM sqlite_schema", text, sizeof text) > 0)
         return err_set(err, ERR_UNSUPPORTED, path, "this is another program's database (it has a table %s)", text);
     return 0;
