@@ -158,10 +158,10 @@ def test_pause_resume_cancel_and_delete(ready, page):
     page.click("Cancel the search")
     page.wait("cancelled", lambda: state() == "cancelled")
     page.click("Delete")
-    page.sees("This cannot be taken back")
+    page.sees("this cannot be taken back")
     page.js("[...document.querySelectorAll('dialog button')].find(b => b.innerText === 'Delete').click()")
     page.wait("the list", lambda: page.driver.current_url.endswith("/searches"))
-    assert ready.call("GET", f"/searches/{search['id']}")[0] == 404
+    page.wait("the time to undo to pass", lambda: ready.call("GET", f"/searches/{search['id']}")[0] == 404, 20)
 
 
 def test_a_failed_search_says_why(ready, page):

@@ -21,7 +21,7 @@ export function Heat({ items, top }: { items: DecisionImportance[]; top: number 
   const column = Math.max(30, Math.min(64, (width - LEFT - 20) / Math.max(1, items.length)));
   const inner = Math.max(width, LEFT + column * items.length + 36);
   return (
-    <div class="chart-scroll" ref={host}>
+    <div class="chart-scroll" ref={host} tabIndex={0} role="group" aria-label="Options among the best">
       {width > 0 && (
         <svg class="drawn heat" width={inner} height={TOP + rows.length * ROW + 8} role="img" aria-label={`Share of each option among the ${top} best, for ${items.length} decisions. The Table button lists them.`}>
           {rows.map((r, j) => (

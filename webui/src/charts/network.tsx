@@ -114,7 +114,7 @@ export function Network({ places, differs }: { places: Place[]; differs?: Set<st
     line.push(`${boxes[i](Math.max(0, o)).toFixed(1)},${(26 + i * ROW + ROW / 2).toFixed(1)}`);
   });
   return (
-    <div class="chart-scroll" ref={host}>
+    <div class="chart-scroll" ref={host} tabIndex={0} role="group" aria-label="The architecture as a network">
       {width > 0 && (
         <svg class="drawn network" width={inner} height={30 + places.length * ROW} role="img" aria-label={`The architecture in ${places.length} places. The Table button lists them.`}>
           <text class="head" x={NAME - 10} y={14} style={{ textAnchor: "end" }}>

@@ -103,7 +103,7 @@ export function Parallel({ decisions, data, brush, height, onBrush, onPick }: Pr
   const order = accuracies.map((_, i) => n - 1 - i); // the best are drawn last, on top
   const [from, to] = brush.accuracy;
   return (
-    <div class="chart-scroll" ref={host}>
+    <div class="chart-scroll" ref={host} tabIndex={0} role="group" aria-label="Architectures across the decisions">
       {width > 0 && (
         <svg
           ref={svg}

@@ -222,7 +222,7 @@ function Beside({ search, space, mine, other }: { search: Search; space: Space; 
 function CompareForm({ code }: { code: string }) {
   const [other, setOther] = useState("");
   return (
-    <form class="inline-form" onSubmit={(e) => (e.preventDefault(), other.trim() && setQuery({ with: other.trim() }, true))}>
+    <form class="compare-form" onSubmit={(e) => (e.preventDefault(), other.trim() && setQuery({ with: other.trim() }, true))}>
       <input type="text" class="mono" placeholder="Another code" aria-label="Code of another architecture to compare with" value={other} onInput={(e) => setOther(e.currentTarget.value)} />
       <Button small type="submit" disabled={!other.trim() || other.trim() === code}>
         Compare
