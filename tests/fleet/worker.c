@@ -40,9 +40,13 @@ static void let_go(struct fleet_worker *w, const struct fleet_held *h)
     w->held[i] = w->held[--w->nheld];
 }
 
-static struct fleet_worker *anyone(struct fleet *f)
+/* A worker with the same identity: a neighbour that is a clone, or w itself. Anybody else's delivery is refused. */
+static struct fleet_worker *double_of(struct fleet_worker *w)
 {
-    return &f->workers[rng_below(&f->rng, (uint64_t)f->o.workers)];
+    struct fleet *f = w->fleet;
+    if (w->number + 1 < f->o.workers && w[1].joined && w[1].id == w->id)
+        return w + 1;
+    return w->number && w[-1].joined && w[-1].id == w->id ? w - 1 : w;
 }
 
 static void set_alarm(struct fleet_worker *w, int64_t at, enum fleet_alarm what, struct fleet_held *h)
@@ -248,7 +252,7 @@ static void on_result(struct fleet_worker *w, struct fleet_held *h, const json_t
     if (!h->answered)
         h->answered = a;
     if (fleet_chance(f) < f->o.dup && !f->stopping)
-        set_alarm(anyone(f), clock_mono_ns() + (int64_t)(fleet_chance(f) * 5e9), ALARM_AGAIN, keep(h));
+        set_alarm(double_of(w), clock_mono_ns() + (int64_t)(fleet_chance(f) * 5e9), ALARM_AGAIN, keep(h));
     let_go(w, h);
 }
 
@@ -376,8 +380,8 @@ static void on_result_due(struct fleet_worker *w, struct fleet_held *h, int64_t 
     if (!h->ready && place_of(w, h->lease) >= 0) {
         h->ready = 1;
         queue(w, (enum fleet_kind)kind, at, h);
-        struct fleet_worker *twin = anyone(f);
-        if (twin != w && twin->joined && fleet_chance(f) < f->o.dup) {
+        struct fleet_worker *twin = double_of(w);
+        if (fleet_chance(f) < f->o.dup) {
             queue(twin, FLEET_RESULT, at, h);
             pump(twin);
         }

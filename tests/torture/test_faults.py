@@ -20,6 +20,7 @@ import pytest
 import requests
 
 import rig
+from cluster import ApiError
 
 ALLOCATION, WRITE_EIO, WRITE_FULL, WRITE_SHORT, SYNC_EIO = 1, 2, 3, 4, 5
 BROKEN = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT}
@@ -242,15 +243,27 @@ def expect(name, n, status, body, whole):
         assert got == whole, f"{name}, {n}: half an answer: {body[:500]}"
 
 
+def ready(make):
+    """The request, once the coordinator has seen that the disk has room again."""
+    def made():
+        try:
+            return make()
+        except ApiError as problem:
+            if problem.status != 507:
+                raise
+            return None
+    return rig.wait_for("room on the disk", made, 15)
+
+
 def walk(victim, world, name, make, kind, sticky, most, whole=None):
     """Fails the 1st, 2nd, 3rd ... event while the request runs, until it runs through."""
     n, step, hit = 1, 1, 0
     while True:
         try:
-            request = make()
+            request = ready(make)
         except requests.ConnectionError: # it was about to end
             rig.wait_for("the end", lambda: victim.revive(name), 5)
-            request = make()
+            request = ready(make)
         victim.faults.arm(kind, n, sticky)
         status, body = victim.call(**request)
         hits = victim.faults.disarm()
