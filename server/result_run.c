@@ -389,19 +389,16 @@ int route_putResult(struct server *s, struct request *rq, struct err *err)
     hash_unhex(d.lease, sizeof d.id.bytes, d.id.bytes);
     struct worker *caller = fleet_find(s->fleet, request_who(rq)->worker);
     int rc = caller ? fleet_seen(s, caller, err) : 0;
-    if (rc < 0)
+    if (rc < 0 || (rc = read_lease(s, &d, err)) < 0)
         return rc;
-    int known = read_lease(s, &d, err), open = known < 0 ? known : read_job(s, &d, &search, &final, err);
-    if (open < 0)
-        return open;
-    if (!open) /* done jobs keep the accepted lease only: sent again, it is a duplicate */
-        return answer(s, rq, final);
-    d.run = searches_find(s->searches, search);
-    if (!known || d.worker != request_who(rq)->worker || (caller && caller->quarantined))
+    if (rc == 0 || d.worker != request_who(rq)->worker || (caller && caller->quarantined))
         /* never given, gone with its search, another worker's, or not to be believed */
         return answer(s, rq, SCHED_ANSWER_CANCELLED);
-    if (!d.run || (!d.errand && d.run->state != SEARCH_RUNNING && d.run->state != SEARCH_PAUSED))
-        return answer(s, rq, SCHED_ANSWER_CANCELLED);
+    if ((rc = read_job(s, &d, &search, &final, err)) < 0)
+        return rc;
+    d.run = searches_find(s->searches, search);
+    if (rc == 0 || !d.run || (!d.errand && d.run->state != SEARCH_RUNNING && d.run->state != SEARCH_PAUSED))
+        return answer(s, rq, rc == 0 ? final : SCHED_ANSWER_CANCELLED);
     rc = deliver(s, rq, &d, err);
     free(d.rows);
     free(d.scores);
