@@ -59,7 +59,7 @@ static void verify(struct fetch *f)
         log_info("blob_fetched", "job=%lld blob=%s bytes=%lld", (long long)f->job->id, it->sha, (long long)it->have);
         backoff_reset(&f->backoff);
     } else if (rc == -ERR_CORRUPT && ++f->job->corrupt >= CORRUPT_MAX) {
-        err_set(&f->failed, ERR_IO, it->sha, "the blob arrived damaged %d times", CORRUPT_MAX);
+        err_set(&f->failed, ERR_NETWORK, it->sha, "the blob arrived damaged %d times", CORRUPT_MAX);
     } else if (rc == -ERR_CORRUPT) {
         later(f, &err, backoff_fail(&f->backoff, &f->session->rng, 0));
     } else {

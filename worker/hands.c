@@ -53,8 +53,8 @@ static void return_lease(struct hands *h, const char *lease)
     char path[128];
     struct err err;
     snprintf(path, sizeof path, "/api/v1/leases/%s", lease);
-    struct client_request r = {.method = "DELETE", .path = path, .token = h->session->me.key, .done = lease_returned,
-                               .arg = h};
+    struct client_request r = {
+        .method = "DELETE", .path = path, .token = h->session->me.key, .done = lease_returned, .arg = h};
     client_send(h->session->client, &r, &err);
     log_info("lease_returned", "lease=%s", lease);
 }
@@ -127,18 +127,19 @@ static void fetch_lane(struct hands *h, int64_t now)
         fetch_start(&h->fetch, j);
     if (fetch_step(&h->fetch, now, &err) >= 0)
         return;
-    if (err.code == ERR_TOO_LARGE) { /* this cache is too small for the job: others may have a larger one */
-        err.code = ERR_DISK_FULL;
-        conclude(h, j, &err);
-    } else if (err.code == ERR_DISK_FULL) { /* no fault of the job: somebody else may have it */
+    if (err.code == ERR_DISK_FULL || err.code == ERR_IO) { /* no fault of the job: somebody else may have it */
         char text[600];
         log_error("cache_failed", "detail=%s", log_quote(text, sizeof text, err.text));
         return_lease(h, j->lease);
         forget_job(h, j);
-        be_unfit(h, "disk-full");
-    } else {
-        conclude(h, j, &err);
+        be_unfit(h, "cache");
+        return;
     }
+    if (err.code == ERR_TOO_LARGE) /* this cache is too small for the job: others may have a larger one */
+        err.code = ERR_DISK_FULL;
+    conclude(h, j, &err);
+    if (err.code == ERR_DISK_FULL)
+        be_unfit(h, "cache"); /* or this worker alone would use up a job's attempts in a second */
 }
 
 static void learn_speed(struct hands *h, const struct job *j)

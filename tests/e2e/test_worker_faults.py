@@ -85,10 +85,11 @@ def test_kill_9_of_the_worker_at_random_moments(c):
 def test_outage_of_the_coordinator_loses_no_finished_result(c):
     ids = store_macro(c.server)
     w = c.worker("w1")
+    finish(c, submit(c.server, ids, n=1, name="first"), 1)  # its files are in the cache now
     search = submit(c.server, ids, n=8)
-    w.wait_event("job_leased")
+    w.wait_event("job_leased", count=2)
     c.server.process.kill()
-    w.wait_event("job_computed", 120)
+    w.wait_event("job_computed", 120, count=2)
     spool = c.dir / "state-w1" / "spool"
     wait_for("a spooled result", lambda: list(spool.glob("*.json")))
     w.kill()  # and the worker too, while nobody listens
