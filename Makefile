@@ -134,6 +134,9 @@ torture-short: all $(TORTURE) ## the same in minutes, as `make test` runs it
 bench-fleet: all $(B)/fleet-sim ## the coordinator under load, beside its bars; build/bench/fleet.json; N='name...' picks some
 	/usr/bin/python3 tests/bench/bench_fleet.py $(N)
 
+bench-workers: all ## throughput of two workers beside that of one; build/bench/workers.json
+	/usr/bin/python3 tests/bench/bench_workers.py
+
 parity: all ## ten random codes of every space against PyTorch
 	SUBRANK_CODES=10 /usr/bin/python3 -m pytest -q -rs -s tests/e2e/test_space_parity.py
 

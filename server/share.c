@@ -5,7 +5,7 @@
 #include <string.h>
 
 enum { RETRY_LOOK = 16 };
-static const double flow_tau_s = 60;
+static const double flow_tau_s = 300; /* several jobs of a minute each: the time left must not jump with every result */
 
 static int holds(const struct sched_ask *ask, const unsigned char *blob)
 {
@@ -148,5 +148,5 @@ double share_flow(const struct sched_search *q, int64_t now)
         return 0;
     double age = (double)(now - q->start_ms) / 1000, since = (double)(now - q->flow_ms) / 1000;
     double seen = 1 - exp(-fmax(age, 1) / flow_tau_s); /* a young search has filled only part of the window */
-    return q->flow * exp(-since / flow_tau_s) / seen;
+    return since > 3 * flow_tau_s ? 0 : q->flow * exp(-since / flow_tau_s) / seen; /* nobody works on it any more */
 }
