@@ -30,8 +30,7 @@ static int problem(struct check *c, const char *tensor, const char *text)
     return 0;
 }
 
-/* Dimensions without the ones that do not matter: those at both ends that are 1. */
-static int same_shape(int n, const int32_t *want, int m, const int64_t *have)
+int binding_same_shape(int n, const int32_t *want, int m, const int64_t *have)
 {
     while (n > 1 && want[n - 1] == 1)
         n--;
@@ -86,7 +85,7 @@ static int check_needed(struct check *c, const struct space *s, const struct str
             continue;
         }
         used[at] = 1;
-        if (!same_shape(ndim, dims, tensors[at].ndim, tensors[at].dims))
+        if (!binding_same_shape(ndim, dims, tensors[at].ndim, tensors[at].dims))
             rc = misshapen(c, name, ndim, dims, &tensors[at]);
         int64_t values = 1;
         for (int k = 0; k < ndim; k++)

@@ -24,8 +24,11 @@ struct binding {
     int64_t params;            /* values of the tensors that are used */
 };
 
-/* Fills *out from arena a. num_batches_tracked counters are neither needed nor unused. A single leading dimension of 1,
- * or trailing dimensions of 1, may differ: (C) fits (1, C) and (O, I) fits (O, I, 1, 1). */
+/* Is a tensor of the checkpoint (have) the one the space needs (want)? Dimensions of 1 at either end may differ: (C)
+ * fits (1, C), and a linear layer's (O, I) fits the (O, I, 1, 1) of a convolution over tokens. */
+int binding_same_shape(int n, const int32_t *want, int m, const int64_t *have);
+
+/* Fills *out from arena a. num_batches_tracked counters are neither needed nor unused. */
 int binding_check(struct arena *a, const struct space *s, const struct binding_tensor *tensors, size_t n,
                   int max_problems, struct binding *out, struct err *err);
 

@@ -2,6 +2,7 @@
 #include "worker/engine/score_cache.h"
 
 #include "proto/base/json.h"
+#include "proto/binding.h"
 #include "proto/checkpoint.h"
 
 #include <stdio.h>
@@ -139,10 +140,7 @@ static int read_tensor(void *ctx, const struct param *p, float *out, struct err 
     const struct tensor *t = checkpoint_find(c->checkpoint, p->name);
     if (!t)
         return err_set(err, ERR_NOT_FOUND, p->name, "the checkpoint has no such tensor");
-    int equal = t->ndim == p->ndim;
-    for (int i = 0; equal && i < p->ndim; i++)
-        equal = t->dims[i] == p->dims[i];
-    if (!equal)
+    if (!binding_same_shape(p->ndim, p->dims, t->ndim, t->dims))
         return err_set(err, ERR_INVALID, p->name,
                        "the tensor in the checkpoint has another shape than the space gives it");
     return checkpoint_read(c->checkpoint, t, out, (size_t)t->numel, err);
