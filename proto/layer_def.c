@@ -45,10 +45,11 @@ static const struct prim_def defs[] = {
     {"rsoftmax", OP_RSOFTMAX, ACT_NONE, 0, ATTRS(A(RADIX), A(GROUPS)), 1},
     {"tokens", OP_TOKENS, ACT_NONE, 0, ATTRS(A(CLASS_TOKEN)), 0},
     {"untokens", OP_UNTOKENS, ACT_NONE, 0, ATTRS(A(HEIGHT), A(WIDTH)), 1},
-    {"select", OP_SELECT, ACT_NONE, 0, ATTRS(A(INDEX)), 1},
-    {"addparam", OP_ADDPARAM, ACT_NONE, 0, ATTRS(A(PARAM)), 1},
+    {"select", OP_SELECT, ACT_NONE, 0, ATTRS(A(INDEX), A(COUNT)), 1},
+    {"addparam", OP_ADDPARAM, ACT_NONE, 0, ATTRS(A(PARAM), A(VECTOR)), 1},
     {"embed", OP_EMBED, ACT_NONE, 0, ATTRS(A(OUT), A(VOCABULARY)), 2},
-    {"attention", OP_ATTENTION, ACT_NONE, 0, ATTRS(A(HEADS), A(SCALE)), 1},
+    {"attention", OP_ATTENTION, ACT_NONE, 0,
+     ATTRS(A(HEADS), A(SCALE), A(MODE), A(DISTANCE), A(RELATIVE_K), A(RELATIVE_V)), 1},
     {"zero", OP_ZERO, ACT_NONE, 0, ATTRS(A(OUT), A(STRIDE)), 0},
 };
 enum { NDEFS = sizeof defs / sizeof *defs };
@@ -79,5 +80,6 @@ const char *attr_text(enum attr_id id)
 
 int attr_is_text(enum attr_id id)
 {
-    return id == A_TRANSFORM || id == A_GATES || id == A_MODE || id == A_KIND || id == A_PARAM || id == A_CLASS_TOKEN;
+    return id == A_TRANSFORM || id == A_GATES || id == A_MODE || id == A_KIND || id == A_PARAM || id == A_CLASS_TOKEN ||
+           id == A_RELATIVE_K || id == A_RELATIVE_V;
 }

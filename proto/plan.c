@@ -219,6 +219,8 @@ static void print_attr(FILE *out, const struct plan_node *n)
         fprintf(out, " %s", act_text((enum act_kind)a->act));
     if (n->op == OP_RESIZE)
         fprintf(out, " %s", a->mode == RESIZE_BICUBIC ? "bicubic" : "bilinear");
+    if (n->op == OP_ATTENTION && a->mode == ATTENTION_QUERIES)
+        fprintf(out, " queries");
     if (a->eps > 0)
         fprintf(out, " eps=%g", (double)a->eps);
     if (n->op == OP_SCALE || n->op == OP_ATTENTION)

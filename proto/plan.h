@@ -36,6 +36,10 @@ enum act_kind {
 };
 
 enum resize_mode { RESIZE_BILINEAR, RESIZE_BICUBIC };
+enum attention_mode {
+    ATTENTION_KEYS,   /* a token's result is the sum over all values with the weights of its own softmax */
+    ATTENTION_QUERIES /* with the weights that all tokens' softmaxes give to it */
+};
 
 struct shape {
     int32_t c, h, w; /* of one sample */
@@ -67,7 +71,7 @@ struct plan_attr { /* what an operator does not use is zero */
     int32_t ceil, count_pad;            /* pools */
     int32_t start, step, before, after; /* SLICE, PADC, SELECT, SUBSAMPLE (start = offset) */
     int32_t act;                        /* enum act_kind */
-    int32_t mode;                       /* enum resize_mode */
+    int32_t mode;                       /* enum resize_mode, attention_mode */
     float eps, scale;
 };
 
@@ -86,9 +90,9 @@ struct plan {
     int nnodes;
     const struct plan_node *nodes;
     const struct hash128 *keys; /* [nnodes] plan_node_key of each; NULL in a plan that was not built by plan_build */
-    int32_t output;           /* node whose (classes, 1, 1) are the logits: always nnodes - 1 */
-    struct hash128 key;       /* of the whole plan with parameter names: equal keys are one candidate */
-    struct hash128 class_key; /* without parameter names: isomorphic candidates share it */
+    int32_t output;             /* node whose (classes, 1, 1) are the logits: always nnodes - 1 */
+    struct hash128 key;         /* of the whole plan with parameter names: equal keys are one candidate */
+    struct hash128 class_key;   /* without parameter names: isomorphic candidates share it */
 };
 
 const char *op_text(enum op_kind op);

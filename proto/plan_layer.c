@@ -75,15 +75,16 @@ static const char *own_name(struct site *s, const char *suffix)
     return name;
 }
 
-/* A name given as a text stands beside the layer: it belongs to the enclosing container. */
-static const char *given_name(struct site *s, enum attr_id id)
+/* A name given as a text stands beside the layer: it belongs to the enclosing container. NULL with the error set. */
+static const char *given_name(struct site *s, enum attr_id id, const char *suffix)
 {
     char text[SPACE_MAX_PATH];
     struct plan_builder *b = s->b;
     int n = builder_text(b, s->l->text[id], text, sizeof text);
+    size_t more = strlen(suffix);
     if (n < 0)
         return NULL;
-    char *name = arena_alloc(b->arena, b->nparent + (size_t)n + 2);
+    char *name = arena_alloc(b->arena, b->nparent + (size_t)n + more + 2);
     if (!name) {
         no_memory(s);
         return NULL;
@@ -91,7 +92,9 @@ static const char *given_name(struct site *s, enum attr_id id)
     memcpy(name, b->path, b->nparent);
     if (b->nparent)
         name[b->nparent] = '.';
-    memcpy(name + b->nparent + (b->nparent ? 1 : 0), text, (size_t)n + 1);
+    char *own = name + b->nparent + (b->nparent ? 1 : 0);
+    memcpy(own, text, (size_t)n);
+    memcpy(own + n, suffix, more + 1);
     return name;
 }
 
@@ -122,7 +125,7 @@ static int transform(struct site *s, struct param **w)
     for (int32_t k = from; k > to; k -= 2) {
         b->frame->slots[0][s->l->slot] = (struct val){.type = VAL_NUM, .num = k};
         b->frame->slots[0][s->l->slot + 1] = (struct val){.type = VAL_NUM, .num = k - 2};
-        const char *name = given_name(s, A_TRANSFORM);
+        const char *name = given_name(s, A_TRANSFORM, "");
         if (!name)
             return -(int)b->err->code;
         int32_t side = (k - 2) * (k - 2), dims[2] = {side, side};
@@ -141,7 +144,7 @@ static int transform(struct site *s, struct param **w)
 
 static int group_mask(struct site *s, struct param **w)
 {
-    const char *name = given_name(s, A_GATES);
+    const char *name = given_name(s, A_GATES, "");
     if (!name)
         return -(int)s->b->err->code;
     int32_t channels = (*w)->count[0], gates = 0;
@@ -308,7 +311,7 @@ static int scale(struct site *s, struct tensor *t)
     if (!rc && s->l->text[A_KIND])
         rc = act_by_name(s, &s->attr.act);
     if (!rc && s->l->text[A_PARAM]) {
-        const char *name = given_name(s, A_PARAM);
+        const char *name = given_name(s, A_PARAM, "");
         rc = !name ? -(int)s->b->err->code : !(p = vector(s, name, 1, 1)) ? no_memory(s) : 0;
     }
     if (rc || (!p && s->attr.scale == 1.0F))
@@ -420,7 +423,7 @@ static int tokens(struct site *s, struct tensor *t)
 {
     const struct param *params[1] = {NULL};
     if (s->l->text[A_CLASS_TOKEN]) {
-        const char *name = given_name(s, A_CLASS_TOKEN);
+        const char *name = given_name(s, A_CLASS_TOKEN, "");
         if (!name)
             return -(int)s->b->err->code;
         int32_t dims[3] = {1, 1, t->full}, count[3] = {1, 1, t->shape.c};
@@ -444,21 +447,31 @@ static int untokens(struct site *s, struct tensor *t)
 
 static int select_token(struct site *s, struct tensor *t)
 {
+    struct tensor out = *t;
     int rc = get(s, A_INDEX, 0, 65536, 0, &s->attr.start);
-    return rc ? rc : builder_emit(s->b, s->l, OP_SELECT, &s->attr, NULL, 0, t, 1, t);
+    if (!rc)
+        rc = get(s, A_COUNT, 1, 65536, 1, &out.shape.h);
+    if (rc || (s->attr.start == 0 && t->shape.w == 1 && out.shape.h == t->shape.h))
+        return rc;
+    rc = builder_emit(s->b, s->l, OP_SELECT, &s->attr, NULL, 0, t, 1, &out);
+    *t = out;
+    return rc;
 }
 
-/* Position encodings: (1, tokens, c) over tokens, as vision transformers store them; (1, c, h, w) over maps. */
+/* Position encodings: (1, tokens, c) over tokens, as vision transformers store them; (1, c, h, w) over maps. A vector
+ * has one value a channel. */
 static int addparam(struct site *s, struct tensor *t)
 {
-    const char *name = given_name(s, A_PARAM);
+    int is_vector = 0, rc = get_bool(s, A_VECTOR, 0, &is_vector);
+    const char *name = rc ? NULL : given_name(s, A_PARAM, "");
     if (!name)
         return -(int)s->b->err->code;
     int map = t->shape.w != 1;
     int32_t dims[4] = {1, t->shape.h, t->full, 0}, count[4] = {1, t->shape.h, t->shape.c, 0};
     int32_t mdims[4] = {1, t->full, t->shape.h, t->shape.w}, mcount[4] = {1, t->shape.c, t->shape.h, t->shape.w};
-    const struct param *params[1] = {new_param(s, name, map ? 4 : 3, map ? mdims : dims, map ? mcount : count)};
-    return params[0] ? builder_emit(s->b, s->l, OP_ADDPARAM, &s->attr, params, 1, t, 1, t) : no_memory(s);
+    const struct param *p = is_vector ? vector(s, name, t->full, t->shape.c)
+                                      : new_param(s, name, map ? 4 : 3, map ? mdims : dims, map ? mcount : count);
+    return p ? builder_emit(s->b, s->l, OP_ADDPARAM, &s->attr, &p, 1, t, 1, t) : no_memory(s);
 }
 
 static int embed(struct site *s, struct tensor *t)
@@ -480,14 +493,43 @@ static int embed(struct site *s, struct tensor *t)
     return rc;
 }
 
+/* Tables of relative positions: "<name>.embeddings_table_v" for rows, "_h" for columns (AutoFormer). */
+static int relative_tables(struct site *s, const struct tensor *t, const struct param **params)
+{
+    static const enum attr_id ids[2] = {A_RELATIVE_K, A_RELATIVE_V};
+    static const char *const suffixes[2] = {".embeddings_table_v", ".embeddings_table_h"};
+    int rc = get(s, A_DISTANCE, 1, 4096, 1, &s->attr.step);
+    if (!rc && (!s->l->text[A_RELATIVE_K] || !s->l->text[A_RELATIVE_V]))
+        return err_set(s->b->err, ERR_INVALID, s->l->where, "distance needs relative_k and relative_v");
+    int32_t dims[2] = {2 * s->attr.step + 2, t->shape.c / (3 * s->attr.groups)};
+    for (int i = 0; i < 4 && !rc; i++) {
+        const char *name = given_name(s, ids[i / 2], suffixes[i % 2]);
+        if (!name)
+            return -(int)s->b->err->code;
+        if (!(params[i] = new_param(s, name, 2, dims, dims)))
+            return no_memory(s);
+    }
+    return rc;
+}
+
 static int attention(struct site *s, struct tensor *t)
 {
     int32_t full = t->full / 3;
+    char mode[16] = "keys";
+    const struct param *params[4] = {0};
     int rc = get(s, A_HEADS, 1, 1024, 1, &s->attr.groups);
     if (!rc)
         rc = get_float(s, A_SCALE, 1, &s->attr.scale);
+    if (!rc && s->l->text[A_MODE] && builder_text(s->b, s->l->text[A_MODE], mode, sizeof mode) < 0)
+        rc = -(int)s->b->err->code;
+    if (!rc && strcmp(mode, "keys") != 0 && strcmp(mode, "queries") != 0)
+        rc = err_set(s->b->err, ERR_INVALID, s->l->where, "mode is \"keys\" or \"queries\", not \"%s\"", mode);
+    s->attr.mode = mode[0] == 'q' ? ATTENTION_QUERIES : ATTENTION_KEYS;
+    int relative = s->l->attr[A_DISTANCE] != NULL;
+    if (!rc && relative)
+        rc = relative_tables(s, t, params);
     if (!rc)
-        rc = builder_emit(s->b, s->l, OP_ATTENTION, &s->attr, NULL, 0, t, 1, t);
+        rc = builder_emit(s->b, s->l, OP_ATTENTION, &s->attr, params, relative ? 4 : 0, t, 1, t);
     t->full = full;
     return rc;
 }

@@ -193,8 +193,8 @@ static int select(const struct plan_attr *attr, const struct param *const *param
                   struct shape *out, struct err *err)
 {
     (void)params, (void)nin;
-    *out = (struct shape){in->c, 1, 1};
-    return in->w != 1 || attr->start >= in->h ? bad(err, "there is no such token", *in) : 0;
+    *out = (struct shape){in->c, out->h, 1};
+    return in->w != 1 || attr->start + out->h > in->h ? bad(err, "there is no such token", *in) : 0;
 }
 
 static int embed(const struct plan_attr *attr, const struct param *const *params, const struct shape *in, int nin,
@@ -208,10 +208,16 @@ static int embed(const struct plan_attr *attr, const struct param *const *params
 static int attention(const struct plan_attr *attr, const struct param *const *params, const struct shape *in, int nin,
                      struct shape *out, struct err *err)
 {
-    (void)params, (void)nin;
+    (void)nin;
     *out = (struct shape){in->c / 3, in->h, 1};
-    return in->w != 1 || in->c % (3 * attr->groups) ? bad(err, "attention takes 3 * heads * d channels of tokens", *in)
-                                                    : 0;
+    if (in->w != 1 || in->c % (3 * attr->groups))
+        return bad(err, "attention takes 3 * heads * d channels of tokens", *in);
+    int32_t side = 1;
+    while (side * side < in->h - 1)
+        side++;
+    if (params && params[0] && side * side != in->h - 1)
+        return bad(err, "relative positions are those of a class token and a square of tokens", *in);
+    return 0;
 }
 
 static shape_fn *const table[OP_COUNT] = {

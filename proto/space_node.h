@@ -36,14 +36,17 @@ struct tensor_ref {     /* "x", "node[i]" */
 /* Attributes of primitive layers. A_KIND, A_MODE and the name-like ones are texts, the others numbers or booleans. */
 #define ATTR_MAP(X)                                                                                                    \
     X(OUT, "out")                                                                                                      \
-    X(KERNEL, "kernel") X(KERNEL_W, "kernel_w") X(STRIDE, "stride") X(PAD, "pad") X(PAD_W, "pad_w")                    \
-        X(DILATION, "dilation") X(GROUPS, "groups") X(BIAS, "bias") X(FULL_OUT, "full_out") X(FULL_IN, "full_in")      \
+    X(KERNEL, "kernel")                                                                                                \
+    X(KERNEL_W, "kernel_w") X(STRIDE, "stride") X(PAD, "pad") X(PAD_W, "pad_w") X(DILATION, "dilation")                \
+        X(GROUPS, "groups") X(BIAS, "bias") X(FULL_OUT, "full_out") X(FULL_IN, "full_in")                              \
             X(FULL_KERNEL, "full_kernel") X(TRANSFORM, "transform") X(GATES, "gates") X(EPS, "eps")                    \
                 X(AFFINE, "affine") X(STATS, "stats") X(CEIL, "ceil") X(COUNT_PAD, "count_pad") X(START, "start")      \
                     X(STEP, "step") X(COUNT, "count") X(BEFORE, "before") X(AFTER, "after") X(OFFSET, "offset")        \
                         X(HEIGHT, "height") X(WIDTH, "width") X(MODE, "mode") X(KIND, "kind") X(BY, "by")              \
                             X(PARAM, "param") X(HEADS, "heads") X(SCALE, "scale") X(RADIX, "radix")                    \
-                                X(CLASS_TOKEN, "class_token") X(INDEX, "index") X(VOCABULARY, "vocabulary")
+                                X(CLASS_TOKEN, "class_token") X(INDEX, "index") X(VOCABULARY, "vocabulary")            \
+                                    X(VECTOR, "vector") X(DISTANCE, "distance") X(RELATIVE_K, "relative_k")            \
+                                        X(RELATIVE_V, "relative_v")
 
 enum attr_id {
 #define ATTR_ENUM(id, text) A_##id,

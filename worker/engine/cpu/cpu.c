@@ -35,12 +35,15 @@ static const struct op_row rows[OP_COUNT] = {
     [OP_GAP] = {.forward = cpu_gap_forward, .loads = 1},
     [OP_RESIZE] = {.forward = cpu_resize_forward, .workspace = cpu_resize_workspace},
     [OP_RSOFTMAX] = {.forward = cpu_rsoftmax_forward},
-    [OP_TOKENS] = {.forward = cpu_tokens_forward},
+    [OP_TOKENS] = {.forward = cpu_tokens_forward, .packed = cpu_tokens_packed, .pack = cpu_tokens_pack},
     [OP_UNTOKENS] = {.forward = cpu_copy_forward},
     [OP_SELECT] = {.forward = cpu_select_forward},
-    [OP_ADDPARAM] = {.forward = cpu_addparam_forward},
+    [OP_ADDPARAM] = {.forward = cpu_addparam_forward, .packed = cpu_addparam_packed, .pack = cpu_addparam_pack},
     [OP_EMBED] = {.forward = cpu_embed_forward, .packed = cpu_embed_packed, .pack = cpu_embed_pack},
-    [OP_ATTENTION] = {.forward = cpu_attention_forward, .workspace = cpu_attention_workspace},
+    [OP_ATTENTION] = {.forward = cpu_attention_forward,
+                      .workspace = cpu_attention_workspace,
+                      .packed = cpu_attention_packed,
+                      .pack = cpu_attention_pack},
     [OP_ZERO] = {.forward = cpu_zero_forward},
 };
 

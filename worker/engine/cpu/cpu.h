@@ -34,6 +34,8 @@ void cpu_mul_forward(const struct op_call *call);
 void cpu_scale_forward(const struct op_call *call);
 size_t cpu_scale_workspace(const struct op_site *site, int n);
 void cpu_addparam_forward(const struct op_call *call);
+size_t cpu_addparam_packed(const struct op_site *site, int index);
+void cpu_addparam_pack(const struct op_site *site, int index, const float *dense, float *packed);
 void cpu_zero_forward(const struct op_call *call);
 /* op_channels.c */
 void cpu_concat_forward(const struct op_call *call);
@@ -50,6 +52,8 @@ size_t cpu_resize_workspace(const struct op_site *site, int n);
 /* op_tokens.c */
 void cpu_layernorm_forward(const struct op_call *call);
 void cpu_tokens_forward(const struct op_call *call);
+size_t cpu_tokens_packed(const struct op_site *site, int index);
+void cpu_tokens_pack(const struct op_site *site, int index, const float *dense, float *packed);
 void cpu_copy_forward(const struct op_call *call); /* UNTOKENS */
 void cpu_select_forward(const struct op_call *call);
 void cpu_embed_forward(const struct op_call *call);
@@ -57,5 +61,7 @@ size_t cpu_embed_packed(const struct op_site *site, int index);
 void cpu_embed_pack(const struct op_site *site, int index, const float *dense, float *packed);
 void cpu_attention_forward(const struct op_call *call);
 size_t cpu_attention_workspace(const struct op_site *site, int n);
+size_t cpu_attention_packed(const struct op_site *site, int index);
+void cpu_attention_pack(const struct op_site *site, int index, const float *dense, float *packed);
 
 #endif

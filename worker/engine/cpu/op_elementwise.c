@@ -102,16 +102,32 @@ void cpu_scale_forward(const struct op_call *call)
     cpu_of(s)->sum(s->out.c, pixels_of(call), 1, &x, ACT_NONE, call->y);
 }
 
-/* The parameter (c, h, w) is packed as one sample; every sample adds it. */
+/* One sample of the parameter in blocks; a vector has one pixel. */
+size_t cpu_addparam_packed(const struct op_site *site, int index)
+{
+    size_t pixels = site->params[index]->ndim == 1 ? 1 : blocked_pixels(site->out);
+    return padded(site) * pixels;
+}
+
+void cpu_addparam_pack(const struct op_site *site, int index, const float *dense, float *packed)
+{
+    int ndim = site->params[index]->ndim;
+    size_t c = (size_t)site->out.c, pixels = ndim == 1 ? 1 : blocked_pixels(site->out);
+    size_t of_c = ndim == 3 ? 1 : pixels, of_pixel = ndim == 3 ? c : 1; /* (1, tokens, c), or channels first */
+    for (size_t i = 0; i < c; i++)
+        for (size_t p = 0; p < pixels; p++)
+            packed[(i / LANES * pixels + p) * LANES + i % LANES] = dense[i * of_c + p * of_pixel];
+}
+
 void cpu_addparam_forward(const struct op_call *call)
 {
     const struct op_site *s = call->site;
-    size_t sample = blocked_pixels(s->out) * LANES;
-    for (int b = 0; b < blocked_blocks(s->out.c); b++)
-        for (int i = 0; i < call->n; i++) {
-            size_t at = ((size_t)b * (size_t)call->n + (size_t)i) * sample;
-            const float *p = call->params[0] + (size_t)b * sample;
-            for (size_t k = 0; k < sample; k++)
+    size_t pixels = blocked_pixels(s->out), given = s->params[0]->ndim == 1 ? 1 : pixels;
+    for (size_t b = 0; b < (size_t)blocked_blocks(s->out.c); b++)
+        for (size_t i = 0; i < (size_t)call->n * pixels; i++) {
+            size_t at = (b * (size_t)call->n * pixels + i) * LANES;
+            const float *p = call->params[0] + (b * given + i % given) * LANES;
+            for (size_t k = 0; k < LANES; k++)
                 call->y[at + k] = call->x[0][at + k] + p[k];
         }
 }

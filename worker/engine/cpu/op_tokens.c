@@ -33,6 +33,18 @@ void cpu_layernorm_forward(const struct op_call *call)
     }
 }
 
+size_t cpu_tokens_packed(const struct op_site *site, int index)
+{
+    (void)index;
+    return (size_t)blocked_blocks(site->out.c) * LANES;
+}
+
+void cpu_tokens_pack(const struct op_site *site, int index, const float *dense, float *packed)
+{
+    (void)index;
+    memcpy(packed, dense, (size_t)site->out.c * sizeof *dense);
+}
+
 /* Row-major pixels are tokens already; a class token goes before each sample's. */
 void cpu_tokens_forward(const struct op_call *call)
 {
@@ -56,10 +68,10 @@ void cpu_copy_forward(const struct op_call *call)
 void cpu_select_forward(const struct op_call *call)
 {
     const struct op_site *s = call->site;
-    size_t in = blocked_pixels(s->in[0]) * LANES, planes = (size_t)blocked_blocks(s->out.c) * (size_t)call->n;
+    size_t in = blocked_pixels(s->in[0]) * LANES, out = blocked_pixels(s->out) * LANES;
+    size_t planes = (size_t)blocked_blocks(s->out.c) * (size_t)call->n;
     for (size_t plane = 0; plane < planes; plane++)
-        memcpy(call->y + plane * LANES, call->x[0] + plane * in + (size_t)s->attr.start * LANES,
-               LANES * sizeof *call->y);
+        memcpy(call->y + plane * out, call->x[0] + plane * in + (size_t)s->attr.start * LANES, out * sizeof *call->y);
 }
 
 /* The table keeps a row per word, padded to blocks. */
@@ -96,16 +108,46 @@ void cpu_embed_forward(const struct op_call *call)
 
 /* ---- attention ---- */
 
-static size_t head_floats(const struct op_site *s) /* q, k, v and result of one head, and its scores */
+struct head {                             /* one head of one sample; [t][d] row-major, scores and weights [t][t] */
+    float *q, *k, *v, *o, *score, *place; /* place: [t][2 step + 2], room for relative positions */
+    int t, d, side, tables, reach;        /* tables: rows of a table, 0 without relative positions */
+};
+
+static struct head head_of(const struct op_site *s, float *work)
 {
-    size_t t = (size_t)s->out.h, d = (size_t)(s->out.c / s->attr.groups);
-    return 4 * t * d + t * t;
+    struct head h = {.t = s->out.h, .d = s->out.c / s->attr.groups, .reach = s->attr.step, .side = 1};
+    size_t td = (size_t)h.t * (size_t)h.d;
+    h.tables = s->params[0] ? 2 * h.reach + 2 : 0;
+    while (h.side * h.side < h.t - 1)
+        h.side++;
+    if (work) {
+        h.q = work;
+        h.k = h.q + td;
+        h.v = h.k + td;
+        h.o = h.v + td;
+        h.score = h.o + td;
+        h.place = h.score + (size_t)h.t * (size_t)h.t;
+    }
+    return h;
 }
 
 size_t cpu_attention_workspace(const struct op_site *site, int n)
 {
     (void)n;
-    return head_floats(site) * sizeof(float);
+    struct head h = head_of(site, NULL);
+    return (size_t)h.t * (size_t)(4 * h.d + h.t + h.tables) * sizeof(float);
+}
+
+/* Tables of relative positions stay rows. */
+size_t cpu_attention_packed(const struct op_site *site, int index)
+{
+    const struct param *p = site->params[index];
+    return (size_t)p->count[0] * (size_t)p->count[1];
+}
+
+void cpu_attention_pack(const struct op_site *site, int index, const float *dense, float *packed)
+{
+    memcpy(packed, dense, cpu_attention_packed(site, index) * sizeof *dense);
 }
 
 static void softmax_row(float *x, size_t n)
@@ -136,25 +178,71 @@ static void store_rows(const float *rows, size_t plane, size_t first, int c0, in
                 rows[(size_t)i * (size_t)d + (size_t)k];
 }
 
-/* softmax(scale q k') v for each sample and head (Vaswani et al. 2017); products of one head at a time, so that a
- * sample's result does not depend on its batch. */
+/* The row of a table for token j as seen from token i: how many rows (columns) apart they are, at most `reach`. */
+static size_t apart(const struct head *h, int i, int j, int columns)
+{
+    if (i == 0 || j == 0)
+        return 0;
+    int d = columns ? (j - 1) % h->side - (i - 1) % h->side : (j - 1) / h->side - (i - 1) / h->side;
+    d = d < -h->reach ? -h->reach : d > h->reach ? h->reach : d;
+    return (size_t)(d + h->reach + 1);
+}
+
+/* score[i][j] += scale q[i] . table[apart(i, j)] */
+static void add_key_places(const struct head *h, float scale, const float *table, int columns)
+{
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, h->t, h->tables, h->d, scale, h->q, h->d, table, h->d, 0,
+                h->place, h->tables);
+    for (int i = 0; i < h->t; i++)
+        for (int j = 0; j < h->t; j++)
+            h->score[(size_t)i * (size_t)h->t + (size_t)j] +=
+                h->place[(size_t)i * (size_t)h->tables + apart(h, i, j, columns)];
+}
+
+/* o[i] += sum over j of weight[i][j] table[apart(i, j)]: the weights of one place are added up first. */
+static void add_value_places(const struct head *h, const float *table, int columns)
+{
+    memset(h->place, 0, (size_t)h->t * (size_t)h->tables * sizeof *h->place);
+    for (int i = 0; i < h->t; i++)
+        for (int j = 0; j < h->t; j++)
+            h->place[(size_t)i * (size_t)h->tables + apart(h, i, j, columns)] +=
+                h->score[(size_t)i * (size_t)h->t + (size_t)j];
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, h->t, h->d, h->tables, 1, h->place, h->tables, table, h->d,
+                1, h->o, h->d);
+}
+
+static void attend(const struct op_call *call, const struct head *h)
+{
+    const struct op_site *s = call->site;
+    int t = h->t, d = h->d;
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, t, t, d, s->attr.scale, h->q, d, h->k, d, 0, h->score, t);
+    for (int i = 0; i < 2 && h->tables; i++)
+        add_key_places(h, s->attr.scale, call->params[i], i);
+    for (int r = 0; r < t; r++)
+        softmax_row(h->score + (size_t)r * (size_t)t, (size_t)t);
+    cblas_sgemm(CblasRowMajor, s->attr.mode == ATTENTION_QUERIES ? CblasTrans : CblasNoTrans, CblasNoTrans, t, d, t, 1,
+                h->score, t, h->v, d, 0, h->o, d);
+    for (int i = 0; i < 2 && h->tables; i++)
+        add_value_places(h, call->params[2 + i], i);
+}
+
+/* softmax(scale q k') v for each sample and head (Vaswani et al. 2017), with the relative positions of AutoFormer
+ * (Chen et al. 2021) if there are tables; products of one head at a time, so that a sample's result does not depend on
+ * its batch. */
 void cpu_attention_forward(const struct op_call *call)
 {
     const struct op_site *s = call->site;
-    int c = s->out.c, heads = s->attr.groups, d = c / heads, t = s->out.h;
-    size_t tokens = (size_t)call->n * (size_t)t, plane = tokens * LANES, td = (size_t)t * (size_t)d;
-    float *q = call->work, *k = q + td, *v = k + td, *o = v + td, *score = o + td;
+    struct head h = head_of(s, call->work);
+    int c = s->out.c;
+    size_t tokens = (size_t)call->n * (size_t)h.t, plane = tokens * LANES;
     memset(call->y, 0, blocked_floats(s->out, call->n) * sizeof *call->y);
     for (int i = 0; i < call->n; i++)
-        for (int h = 0; h < heads; h++) {
-            size_t first = (size_t)i * (size_t)t;
-            load_rows(call->x[0], plane, first, h * d, t, d, q);
-            load_rows(call->x[0], plane, first, c + h * d, t, d, k);
-            load_rows(call->x[0], plane, first, 2 * c + h * d, t, d, v);
-            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, t, t, d, s->attr.scale, q, d, k, d, 0, score, t);
-            for (int r = 0; r < t; r++)
-                softmax_row(score + (size_t)r * (size_t)t, (size_t)t);
-            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, t, d, t, 1, score, t, v, d, 0, o, d);
-            store_rows(o, plane, first, h * d, t, d, call->y);
+        for (int k = 0; k < s->attr.groups; k++) {
+            size_t first = (size_t)i * (size_t)h.t;
+            load_rows(call->x[0], plane, first, k * h.d, h.t, h.d, h.q);
+            load_rows(call->x[0], plane, first, c + k * h.d, h.t, h.d, h.k);
+            load_rows(call->x[0], plane, first, 2 * c + k * h.d, h.t, h.d, h.v);
+            attend(call, &h);
+            store_rows(h.o, plane, first, k * h.d, h.t, h.d, call->y);
         }
 }
