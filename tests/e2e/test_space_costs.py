@@ -70,3 +70,13 @@ def test_ofa_specialised_networks(tmp_path):
             assert abs(got / 1e6 - float(macs[:-1])) <= 1, (name, got, macs)
         checked += 1
     assert checked >= 40, checked
+
+
+def test_autoformer_published_network(tmp_path):
+    """AutoFormer-T of the paper's table: 1.3 G and 5.7 M, the latter without the classifier (arXiv 2107.00651); depth,
+    ratios, heads and width from experiments/subnet/AutoFormer-T.yaml, whose ratio 3 is outside the supernet's space."""
+    doc = document("vit-autoformer")
+    doc["decisions"]["ratio"]["of"] = [3, 3.5, 4]
+    got = cost(doc, "13,3.5,3.5,3,3.5,3,3,4,4,3.5,4,3.5,4,3.5,3.5,3,3,3,3,3,3,3,3,3,3,4,3,3,3,192", tmp_path)
+    assert round(got["macs"] / 1e8) == 13
+    assert round((got["params"] - 193 * 1000) / 1e5) == 57

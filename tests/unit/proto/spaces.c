@@ -107,6 +107,60 @@ void spaces_golden(const struct space *s, const char *code, const char *file)
     arena_clear(&a);
 }
 
+/* A choice prints and parses back to itself, is canonical, its plan can be built inside the bounds, and what is active
+ * is what the plan reads. */
+static void round_trip(const struct space *s, const int *choice)
+{
+    struct err err = {0};
+    int again[SPACE_MAX_DECISIONS];
+    unsigned char active[SPACE_MAX_DECISIONS], read[SPACE_MAX_DECISIONS];
+    size_t n = (size_t)space_ndecisions(s);
+    char code[SPACE_MAX_CODE];
+    struct arena a;
+    struct plan p;
+    struct cost c;
+    CHECK(space_code_print(s, choice, code, sizeof code, &err) == 0);
+    CHECK(space_code_parse(s, code, again, &err) == 0);
+    CHECK(memcmp(choice, again, n * sizeof *choice) == 0);
+    space_normalise(s, again);
+    CHECK(memcmp(choice, again, n * sizeof *choice) == 0);
+    arena_init(&a, 0);
+    CHECK(plan_build(&a, s, choice, space_input(s), read, &p, &err) == 0);
+    space_active(s, choice, active);
+    CHECK(memcmp(active, read, n) == 0);
+    CHECK(cost_plan(&p, &c, &err) == 0);
+    const struct space_bounds *b = space_bounds(s);
+    CHECK(c.conv_macs >= b->conv_macs.min && c.conv_macs <= b->conv_macs.max);
+    CHECK(c.params >= b->params.min && c.params <= b->params.max);
+    arena_clear(&a);
+}
+
+void spaces_round_trips(const struct space *s)
+{
+    struct rng r;
+    int a[SPACE_MAX_DECISIONS], b[SPACE_MAX_DECISIONS], child[SPACE_MAX_DECISIONS];
+    rng_seed(&r, 5, 0);
+    for (int i = 0; i < 10; i++) {
+        space_sample(s, &r, a);
+        space_sample(s, &r, b);
+        round_trip(s, a);
+        round_trip(s, b);
+        space_mutate(s, &r, a, 0.3, child);
+        round_trip(s, child);
+        space_crossover(s, &r, a, b, child);
+        round_trip(s, child);
+    }
+}
+
+void spaces_document(const char *name, const char *architectures)
+{
+    struct space *s = spaces_open(name);
+    CHECK_STR(space_architectures(s), architectures);
+    CHECK_STR(space_name(s), name);
+    spaces_round_trips(s);
+    space_free(s);
+}
+
 FILE *spaces_shared(const char *file)
 {
     const char *base = getenv("SUBRANK_SHARED");

@@ -15,6 +15,9 @@ void spaces_bad(const char *text, const char *where, const char *said); /* must 
 void spaces_plan(struct arena *a, const struct space *s, const char *code, struct plan *p);
 struct cost spaces_cost(const struct space *s, const char *code);
 
+void spaces_round_trips(const struct space *s); /* samples, mutants and crossings: codes, activity, plans, bounds */
+void spaces_document(const char *name, const char *architectures); /* opens, counts, round trips */
+
 /* Compares the plan's text with tests/golden/plans/<file>.txt; SUBRANK_GOLDEN=write writes it. */
 void spaces_golden(const struct space *s, const char *code, const char *file);
 

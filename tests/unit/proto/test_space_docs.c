@@ -4,57 +4,16 @@
 
 #include <stdlib.h>
 
-/* Every code of a sample parses back to the same choice, its plan can be built, and activity is what the plan reads. */
-static void round_trips(const struct space *s)
-{
-    struct rng r;
-    struct err err = {0};
-    int choice[SPACE_MAX_DECISIONS], again[SPACE_MAX_DECISIONS];
-    unsigned char active[SPACE_MAX_DECISIONS], read[SPACE_MAX_DECISIONS];
-    size_t n = (size_t)space_ndecisions(s);
-    rng_seed(&r, 5, 0);
-    for (int i = 0; i < 20; i++) {
-        char code[SPACE_MAX_CODE];
-        struct arena a;
-        struct plan p;
-        struct cost c;
-        space_sample(s, &r, choice);
-        CHECK(space_code_print(s, choice, code, sizeof code, &err) == 0);
-        CHECK(space_code_parse(s, code, again, &err) == 0);
-        CHECK(memcmp(choice, again, n * sizeof *choice) == 0);
-        arena_init(&a, 0);
-        CHECK(plan_build(&a, s, choice, space_input(s), read, &p, &err) == 0);
-        space_active(s, choice, active);
-        CHECK(memcmp(active, read, n) == 0);
-        CHECK(cost_plan(&p, &c, &err) == 0);
-        const struct space_bounds *b = space_bounds(s);
-        CHECK(c.conv_macs >= b->conv_macs.min && c.conv_macs <= b->conv_macs.max);
-        CHECK(c.params >= b->params.min && c.params <= b->params.max);
-        arena_clear(&a);
-    }
-}
-
-static void document(const char *name, const char *architectures)
-{
-    struct space *s = spaces_open(name);
-    CHECK_STR(space_architectures(s), architectures);
-    CHECK_STR(space_name(s), name);
-    round_trips(s);
-    space_free(s);
-}
-
-
 /* Per stage 9^2 + 9^3 + 9^4 = 7371 (Once-for-All, section 3.1), five stages, 25 or 17 resolutions; ProxylessNAS's sixth
  * stage has one block of nine kinds. The paper: all of them in 7.7 M parameters. */
 TEST(docs_ofa)
 {
-    document("ofa-mbv3-w1.0", "543966387314312146275");
-    document("ofa-mbv3-w1.2", "369897143373732259467");
-    document("ofa-proxyless", "4895697485828809316475");
+    spaces_document("ofa-mbv3-w1.0", "543966387314312146275");
+    spaces_document("ofa-mbv3-w1.2", "369897143373732259467");
+    spaces_document("ofa-proxyless", "4895697485828809316475");
     struct space *s = spaces_open("ofa-mbv3-w1.0");
     CHECK_NEAR((double)space_bounds(s)->params.max / 1e6, 7.7, 0.05);
-    spaces_golden(s,
-                  "5,3,3,3,5,3,3,3,7,7,3,3,5,5,7,3,3,3,5,3,3,3,3,3,4,4,3,3,6,3,4,3,4,4,4,3,6,6,6,3,2,2,3,4,3,192",
+    spaces_golden(s, "5,3,3,3,5,3,3,3,7,7,3,3,5,5,7,3,3,3,5,3,3,3,3,3,4,4,3,3,6,3,4,3,4,4,4,3,6,6,6,3,2,2,3,4,3,192",
                   "ofa-mbv3-w1.0-192");
     space_free(s);
 }
@@ -62,7 +21,7 @@ TEST(docs_ofa)
 /* Two expansions times 15 sets of kernels in twelve layers. */
 TEST(docs_mixpath_s1)
 {
-    document("mixpath-s1", "531441000000000000"); /* 30^12 */
+    spaces_document("mixpath-s1", "531441000000000000"); /* 30^12 */
 }
 
 static int cmp_hash(const void *a, const void *b)
@@ -73,7 +32,7 @@ static int cmp_hash(const void *a, const void *b)
 /* Sets of nodes with an operator each: (1 + 3)^4 - 1. As architectures, multisets of one to four operators: 34. */
 TEST(docs_mixpath_nb101)
 {
-    document("mixpath-nb101", "255");
+    spaces_document("mixpath-nb101", "255");
     struct space *s = spaces_open("mixpath-nb101");
     struct hash128 classes[255];
     struct err err;
@@ -99,8 +58,8 @@ TEST(docs_mixpath_nb101)
  * recomputed from the released code's formula: 203.39 M and 1939.34 M. BigNAS by its configuration file. */
 TEST(docs_attentive)
 {
-    document("attentive-nas", "440301256704");
-    document("big-nas", "235929600");
+    spaces_document("attentive-nas", "440301256704");
+    spaces_document("big-nas", "235929600");
     struct space *s = spaces_open("attentive-nas");
     CHECK_NEAR((double)space_bounds(s)->conv_macs.min / 1e6, 203.39, 0.005);
     CHECK_NEAR((double)space_bounds(s)->conv_macs.max / 1e6, 1939.34, 0.005);
@@ -114,7 +73,7 @@ TEST(docs_attentive)
  * classifier twice, less one addition a class: 2 x 1728 x 1000 - 1000. */
 TEST(docs_bn_nas)
 {
-    document("bn-nas", "221502229807900608"); /* 6^6 x 7^15 */
+    spaces_document("bn-nas", "221502229807900608"); /* 6^6 x 7^15 */
     struct space *s = spaces_open("bn-nas");
     CHECK_INT(spaces_cost(s, "3,-1,0,4,0,-1,-1,0,4,-1,4,4,1,4,2,0,0,4,0,2,2").conv_macs, 473549240 - 1727000);
     CHECK_INT(spaces_cost(s, "0,-1,0,0,4,-1,-1,2,0,-1,4,4,3,0,2,1,0,4,2,5,2").conv_macs, 468807608 - 1727000);
@@ -140,14 +99,14 @@ TEST(docs_dna)
     }
     space_free(s);
     /* (6^2 + 6^3)(6^3 + 6^4) 6^4 (2 x 6^4)(6^4 + 2 x 6^5) 6 */
-    document("dna", "129387384795561984");
+    spaces_document("dna", "129387384795561984");
 }
 
 /* The trained networks of BossNAS's ranking experiment have no shortcut where shapes change: the table's 486,885,472
  * MACs and 5,656,456 parameters and the five shortcuts' convolutions and BatchNorms. */
 TEST(docs_bossnas_mbconv)
 {
-    document("bossnas-mbconv", "68719476736"); /* 4^18 */
+    spaces_document("bossnas-mbconv", "68719476736"); /* 4^18 */
     struct space *s = spaces_open("bossnas-mbconv");
     struct cost c = spaces_cost(s, "11 1111 1101 1011 1101");
     int64_t convs = 16 * 24 + 24 * 40 + 40 * 80 + 80 * 112 + 112 * 192;
@@ -161,7 +120,7 @@ TEST(docs_bossnas_mbconv)
  * parameters; the largest of its table: 274.40 M, .7137 M. */
 TEST(docs_nats_sss)
 {
-    document("nats-bench-sss", "32768"); /* 8^5 */
+    spaces_document("nats-bench-sss", "32768"); /* 8^5 */
     struct space *s = spaces_open("nats-bench-sss");
     struct cost c = spaces_cost(s, "8:8:8:8:8");
     CHECK_INT(c.conv_macs + 10, 4481114);
@@ -177,7 +136,7 @@ TEST(docs_nats_sss)
  * 5.254 G, 27.039 M for the one searched for transfer. */
 TEST(docs_pi_nas)
 {
-    document("pi-nas-resnest50", "4294967296"); /* 4^16 */
+    spaces_document("pi-nas-resnest50", "4294967296"); /* 4^16 */
     struct space *s = spaces_open("pi-nas-resnest50");
     struct cost c = spaces_cost(s, "3 0 1 3 2 3 1 2 0 3 2 1 3 0 3 2");
     CHECK_NEAR((double)c.conv_macs / 1e9, 5.332, 0.0005);
@@ -208,6 +167,6 @@ TEST(docs_readme_example)
     space_normalise(s, choice);
     CHECK(space_code_print(s, choice, code, sizeof code, &err) == 0);
     CHECK_STR(code, "2-residual-skip-conv-conv-5-3-3-3");
-    round_trips(s);
+    spaces_round_trips(s);
     space_free(s);
 }
