@@ -312,18 +312,35 @@ static int add_branch(struct plan_builder *b, struct branches *br, const struct 
     return 0;
 }
 
-static int branch_round(struct plan_builder *b, void *ctx)
-{
-    struct branches *br = ctx;
-    return add_branch(b, br, br->l, -1);
-}
-
 int builder_is_let(const struct layer *l)
 {
     return l->kind == L_LIST && l->nkids && l->kids[0]->kind == L_LET && l->kids[l->nkids - 1]->kind == L_LET;
 }
 
-/* A loop among branches is one branch a round; a let among them none. */
+int builder_one_layer(const struct layer *body)
+{
+    int n = 0;
+    for (int i = 0; i < body->nkids; i++)
+        n += !builder_is_let(body->kids[i]);
+    return n == 1;
+}
+
+static int collect(struct plan_builder *b, struct branches *br, const struct layer *kid, int number);
+
+static int branch_round(struct plan_builder *b, void *ctx)
+{
+    struct branches *br = ctx;
+    const struct layer *body = br->l;
+    int rc = 0;
+    if (!builder_one_layer(body))
+        return add_branch(b, br, body, -1);
+    for (int i = 0; i < body->nkids && !rc; i++)
+        rc = collect(b, br, body->kids[i], -1);
+    br->l = body; /* a loop in this loop had its own */
+    return rc;
+}
+
+/* A loop among branches is one branch a round, none when the round's only layer is left out; a let is none. */
 static int collect(struct plan_builder *b, struct branches *br, const struct layer *kid, int number)
 {
     if (builder_is_let(kid)) {

@@ -54,7 +54,8 @@ void builder_clear(struct plan_builder *b);
 int builder_push_name(struct plan_builder *b, const struct layer *l, int number);
 int builder_reduce(struct plan_builder *b, const struct layer *l, struct branches *br, struct tensor *t);
 int builder_slot(struct plan_builder *b, int slot, const struct expr *x, struct frame *into); /* both values */
-int builder_is_let(const struct layer *l); /* only names values: no branch of a reduction */
+int builder_is_let(const struct layer *l);       /* only names values: no branch of a reduction */
+int builder_one_layer(const struct layer *body); /* has one layer besides lets: a round of branches is that layer */
 
 int builder_decide(void *builder, int decision, struct val *out, struct err *err);      /* actual; marks it active */
 int builder_decide_full(void *builder, int decision, struct val *out, struct err *err); /* largest network */

@@ -524,12 +524,19 @@ static int ref_index(struct survey *sv, const struct tensor_ref *r, int64_t *ind
     if (!r->index)
         return 0;
     int rc = of_expr(sv, r->index, eval_int, r->index, sizeof(struct int_value), &t);
-    if (rc)
-        return rc;
-    if (t.dom.n)
-        return err_set(sv->err, ERR_UNSUPPORTED, r->where, "which tensor is meant may not depend on decisions");
-    *index = ((const struct int_value *)(const void *)t.data)->v;
-    return 0;
+    struct dom d = t.dom;
+    if (!rc)
+        rc = dom_join(&d, &sv->guard.dom, sv->s, sv->err);
+    for (int w = 0; w < d.size && !rc; w++) {
+        dom_choose(&d, w, sv->choice);
+        if (!*(const unsigned char *)tab_at(&sv->guard, sv->choice))
+            continue; /* the layer is not there: no value */
+        int64_t v = ((const struct int_value *)tab_at(&t, sv->choice))->v;
+        if (*index >= 0 && v != *index)
+            rc = err_set(sv->err, ERR_UNSUPPORTED, r->where, "which tensor is meant may not depend on decisions");
+        *index = v;
+    }
+    return rc;
 }
 
 static int find_named(struct survey *sv, const struct tensor_ref *r, struct tab *out)
@@ -747,6 +754,18 @@ static int add_branch(struct survey *sv, struct branch_tabs *br, const struct la
     return rc;
 }
 
+static int collect(struct survey *sv, struct branch_tabs *br, const struct layer *kid, int number);
+
+static int round_branches(struct survey *sv, struct branch_tabs *br, const struct layer *body)
+{
+    int rc = 0;
+    if (!builder_one_layer(body))
+        return add_branch(sv, br, body, -1);
+    for (int i = 0; i < body->nkids && !rc; i++)
+        rc = collect(sv, br, body->kids[i], -1);
+    return rc;
+}
+
 static int for_branches(struct survey *sv, struct branch_tabs *br, const struct layer *l)
 {
     struct for_state f;
@@ -757,7 +776,7 @@ static int for_branches(struct survey *sv, struct branch_tabs *br, const struct 
         if (rc || !tab_any(&keep))
             continue;
         struct tab guard = narrow(sv, &keep);
-        rc = add_branch(sv, br, l->kids[0], -1);
+        rc = round_branches(sv, br, l->kids[0]);
         sv->guard = guard;
     }
     return rc;

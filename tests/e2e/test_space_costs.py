@@ -80,3 +80,48 @@ def test_autoformer_published_network(tmp_path):
     got = cost(doc, "13,3.5,3.5,3,3.5,3,3,4,4,3.5,4,3.5,4,3.5,3.5,3,3,3,3,3,3,3,3,3,3,4,3,3,3,192", tmp_path)
     assert round(got["macs"] / 1e8) == 13
     assert round((got["params"] - 193 * 1000) / 1e5) == 57
+
+
+def darts_code(row):
+    """Pairs op~input, two a node, normal cells then reduction cells; our code names the lower input first."""
+    cells = []
+    for pairs in (row["normal"].split(), row["reduce"].split()):
+        edges = [p.split("~") for p in pairs]
+        nodes = [sorted(edges[i:i + 2], key=lambda e: int(e[1])) for i in range(0, 8, 2)]
+        cells.append(" ".join(f"{a[0]},{b[0]}~{a[1]}+{b[1]}" for a, b in nodes))
+    return " | ".join(cells)
+
+
+def test_darts_genotypes(tmp_path):
+    """Parameters in millions of the networks of 20 cells and 36 channels that DARTS-PT trained from its genotypes
+    (ruocwang/darts-pt at 4ec3149, sota/cnn/genotypes.py; most are rounded to two digits, some cut off, one to one
+    digit): BatchNorm has affine there and pools have none. The smaller spaces' operators are the largest one's. Every
+    seventh of the 56."""
+    doc = document("darts")
+    doc["constants"].update(channels=36, cells=20, affine=True)
+    for module in ("pooled", "averaged"):
+        doc["modules"][module]["body"][0]["seq"].remove("bn")
+    for i, row in enumerate(table("darts_pt/genotypes.csv")):
+        if i % 7:
+            continue
+        doc["network"][-1]["linear"] = 100 if row["section"].startswith("cifar100") else 10
+        got = cost(doc, darts_code(row), tmp_path)["params"] / 1e6
+        assert -0.005 <= got - float(row["params_M_comment"].split()[0]) < 0.012, (row["name"], got)
+
+
+def test_gold_nas(tmp_path):
+    """sunsmarterjie/GOLD_NAS at 3b40c2a: its formula gives 779.47 M multiplications for the whole network and 507.08 M
+    for its genotype "s1", both with the same constant for stem, preprocessing and classifier."""
+    nodes = [[[] for _ in range(4)] for _ in range(14)]
+    for row in table("gold_nas/genotype_s1.csv"):
+        nodes[int(row["cell"])][int(row["to_node"]) - 2].append((int(row["from_node"]), row["op"] == "sep_conv_3x3"))
+    def macs(cells):
+        kinds = ("skip~", "sep~")
+        sets = [["+".join(kinds[sep] + str(j) for j, sep in sorted(node)) for node in cell] for cell in cells]
+        code = " | ".join(map(" ".join, sets))
+        return int(cost(document("gold-nas"), code, tmp_path)["macs"]) / 1e6
+
+    s1 = macs(nodes)
+    whole = macs([[[(j, sep) for j in range(n) for sep in (False, True)] for n in (2, 3, 4, 5)]] * 14)
+    assert abs((whole - s1) - (779.47 - 507.08)) < 0.011
+    assert abs(whole - 779.47 + 166.0186 - 163.57) < 0.011  # the constant counts 166.02 M where the layers have 163.57

@@ -10,7 +10,7 @@ import pytest
 
 FOLDER = Path(__file__).resolve().parents[1] / "golden/spaces"
 sys.path.insert(0, str(FOLDER))
-HELPERS = ("parity", "ofa", "attentive", "mobile")
+HELPERS = ("parity", "ofa", "attentive", "mobile", "slim", "cells", "darts_cells")
 parity = pytest.importorskip("parity", reason="SKIP: PyTorch not found")
 
 
