@@ -29,8 +29,16 @@ int builder_decide(void *builder, int decision, struct val *out, struct err *err
 int builder_decide_full(void *builder, int decision, struct val *out, struct err *err)
 {
     struct plan_builder *b = builder;
-    (void)err;
-    *out = b->s->decisions[decision].full;
+    const struct decision *d = &b->s->decisions[decision];
+    if (d->symbols) { /* no size that weights are sliced from; the actual value is read elsewhere */
+        if (b->known && !b->known[decision]) {
+            b->missing = decision;
+            return err_set(err, ERR_INTERNAL, "", "decision %d is not known yet", decision);
+        }
+        *out = d->values[b->choice[decision]];
+        return 0;
+    }
+    *out = d->full;
     return 0;
 }
 

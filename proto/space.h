@@ -62,6 +62,10 @@ struct space_bounds { /* smallest and largest cost of any architecture, cost.h's
 };
 const struct space_bounds *space_bounds(const struct space *s);
 
+/* 1 when the architecture satisfies the document's "require", 0 with ERR_INVALID in *err (may be NULL) when not. What
+ * parses, is drawn, mutated or crossed satisfies it; nothing here takes a choice that does not. */
+int space_allowed(const struct space *s, const int *choice, struct err *err);
+
 /* active: [ndecisions] filled with 0 or 1. normalise: inactive decisions become option 0. */
 void space_active(const struct space *s, const int *choice, unsigned char *active);
 void space_normalise(const struct space *s, int *choice);
@@ -71,7 +75,8 @@ int space_nth(const struct space *s, uint64_t index, int *choice, struct err *er
 
 /* Every architecture with the same probability. */
 void space_sample(const struct space *s, struct rng *r, int *choice);
-/* Every active decision is drawn anew with probability p, uniformly from all its options, the present one included. */
+/* Every active decision is drawn anew with probability p, uniformly from all its options, the present one included;
+ * again, as often as "require" refuses what comes out, up to a bound: then the child is the (first) parent. */
 void space_mutate(const struct space *s, struct rng *r, const int *parent, double p, int *child);
 /* Every decision from either parent with probability 1/2. */
 void space_crossover(const struct space *s, struct rng *r, const int *a, const int *b, int *child);

@@ -234,7 +234,7 @@ int space_code_parse(const struct space *s, const char *code, int *choice, struc
     }
     if (*at)
         return err_set(err, ERR_INVALID, "code", "unexpected text at character %td of \"%.200s\"", at - code + 1, code);
-    return 0;
+    return space_allowed(s, choice, err) ? 0 : -ERR_INVALID;
 }
 
 int space_code_print(const struct space *s, const int *choice, char *out, size_t size, struct err *err)

@@ -4,14 +4,16 @@
  * Counting: the product over decisions of [active or option 0] is 1 for each canonical architecture; summing one
  * decision out of the tables it occurs in leaves tables over the others. The table before a decision is summed out
  * holds, for each of its options, the number of ways to complete the decisions summed out earlier: going back through
- * these tables draws architectures uniformly, or finds the n-th. */
+ * these tables draws architectures uniformly, or finds the n-th. What "require" leaves out is a factor 0. */
 #include "proto/base/rng.h"
 #include "proto/cost.h"
-#include "proto/space_tab.h"
+#include "proto/space_require.h"
 
 #include <gmp.h>
 #include <stdlib.h>
 #include <string.h>
+
+static const int64_t PENALTY = (int64_t)1 << 50; /* SPACE_MAX_REQUIREMENTS of them fit a sum */
 
 struct bucket { /* one decision when it is summed out */
     int decision;
@@ -175,6 +177,19 @@ static int add_activity(struct elimination *e, int decision)
     return 0;
 }
 
+static int add_requirements(struct elimination *e)
+{
+    for (int i = 0; i < e->s->nrequirements; i++) {
+        const struct tab *t = &e->s->requirements[i].tab;
+        struct factor *f = add_factor(e, &t->dom);
+        if (!f || !(f->v = new_numbers(f->dom.size)))
+            return no_memory(e->err);
+        for (int w = 0; w < t->dom.size; w++)
+            mpz_set_ui(f->v[w], t->data[w]);
+    }
+    return 0;
+}
+
 static int finish_count(struct space *s, const mpz_t total)
 {
     s->count = malloc(mpz_sizeinbase(total, 10) + 2);
@@ -195,6 +210,8 @@ static int count(struct space *s, struct err *err)
         return no_memory(err);
     for (int d = 0; d < n && !rc; d++)
         rc = add_activity(&e, d);
+    if (!rc)
+        rc = add_requirements(&e);
     mpz_init_set_ui(total, 1);
     for (int k = n - 1; k >= 0 && !rc; k--) { /* drawing goes the other way */
         struct bucket *b = &s->buckets[k];
@@ -212,6 +229,8 @@ static int count(struct space *s, struct err *err)
     for (int i = 0; i < e.nf && !rc; i++)
         if (!e.f[i].used)
             mpz_mul(total, total, e.f[i].v[0]);
+    if (!rc && mpz_sgn(total) == 0)
+        rc = err_set(err, ERR_INVALID, "/require", "no architecture satisfies all requirements");
     if (!rc && finish_count(s, total))
         rc = no_memory(err);
     mpz_clear(total);
@@ -257,6 +276,20 @@ static int best_out(struct elimination *e, const struct dom *d, int decision, in
     return 0;
 }
 
+/* What is left out costs more than anything (or less, when looking for the largest). */
+static int add_penalties(struct elimination *e, int sign)
+{
+    for (int i = 0; i < e->s->nrequirements; i++) {
+        const struct tab *t = &e->s->requirements[i].tab;
+        struct factor *f = add_factor(e, &t->dom);
+        if (!f || !(f->cost = calloc((size_t)f->dom.size, sizeof *f->cost)))
+            return no_memory(e->err);
+        for (int w = 0; w < t->dom.size; w++)
+            f->cost[w] = t->data[w] ? 0 : -sign * PENALTY;
+    }
+    return 0;
+}
+
 static int add_terms(struct elimination *e, int kind)
 {
     for (int i = 0; i < e->s->facts.nterms; i++) {
@@ -276,6 +309,8 @@ static int bound(const struct space *s, int kind, int sign, int64_t *out, int *e
     struct elimination e = {.s = s, .err = err};
     struct dom d;
     int rc = add_terms(&e, kind), left = s->ndecisions, decision = 0;
+    if (!rc)
+        rc = add_penalties(&e, sign);
     while (!rc && left && (decision = next_decision(&e, &d)) >= 0) {
         e.gone[decision] = 1;
         left--;

@@ -94,6 +94,11 @@ static void largest(const struct space *s, int *choice)
 {
     for (int i = 0; i < s->ndecisions; i++)
         choice[i] = s->decisions[i].noptions - 1;
+    if (!space_allowed(s, choice, NULL)) { /* then one that is allowed, always the same */
+        struct rng r;
+        rng_seed(&r, 0, 0);
+        space_sample(s, &r, choice);
+    }
     space_normalise(s, choice);
 }
 

@@ -37,16 +37,16 @@ struct tensor_ref {     /* "x", "node[i]" */
 #define ATTR_MAP(X)                                                                                                    \
     X(OUT, "out")                                                                                                      \
     X(KERNEL, "kernel")                                                                                                \
-    X(KERNEL_W, "kernel_w") X(STRIDE, "stride") X(PAD, "pad") X(PAD_W, "pad_w") X(DILATION, "dilation")                \
-        X(GROUPS, "groups") X(BIAS, "bias") X(FULL_OUT, "full_out") X(FULL_IN, "full_in")                              \
-            X(FULL_KERNEL, "full_kernel") X(TRANSFORM, "transform") X(GATES, "gates") X(EPS, "eps")                    \
-                X(AFFINE, "affine") X(STATS, "stats") X(CEIL, "ceil") X(COUNT_PAD, "count_pad") X(START, "start")      \
-                    X(STEP, "step") X(COUNT, "count") X(BEFORE, "before") X(AFTER, "after") X(OFFSET, "offset")        \
-                        X(HEIGHT, "height") X(WIDTH, "width") X(MODE, "mode") X(KIND, "kind") X(BY, "by")              \
-                            X(PARAM, "param") X(HEADS, "heads") X(SCALE, "scale") X(RADIX, "radix")                    \
-                                X(CLASS_TOKEN, "class_token") X(INDEX, "index") X(VOCABULARY, "vocabulary")            \
-                                    X(VECTOR, "vector") X(DISTANCE, "distance") X(RELATIVE_K, "relative_k")            \
-                                        X(RELATIVE_V, "relative_v")
+    X(KERNEL_W, "kernel_w")                                                                                            \
+    X(STRIDE, "stride") X(PAD, "pad") X(PAD_W, "pad_w") X(DILATION, "dilation") X(GROUPS, "groups") X(BIAS, "bias")    \
+        X(FULL_OUT, "full_out") X(FULL_IN, "full_in") X(FULL_KERNEL, "full_kernel") X(TRANSFORM, "transform")          \
+            X(GATES, "gates") X(EPS, "eps") X(AFFINE, "affine") X(STATS, "stats") X(CEIL, "ceil")                      \
+                X(COUNT_PAD, "count_pad") X(START, "start") X(STEP, "step") X(COUNT, "count") X(BEFORE, "before")      \
+                    X(AFTER, "after") X(OFFSET, "offset") X(HEIGHT, "height") X(WIDTH, "width") X(MODE, "mode")        \
+                        X(KIND, "kind") X(BY, "by") X(PARAM, "param") X(HEADS, "heads") X(SCALE, "scale")              \
+                            X(RADIX, "radix") X(CLASS_TOKEN, "class_token") X(INDEX, "index")                          \
+                                X(VOCABULARY, "vocabulary") X(VECTOR, "vector") X(DISTANCE, "distance")                \
+                                    X(RELATIVE_K, "relative_k") X(RELATIVE_V, "relative_v")
 
 enum attr_id {
 #define ATTR_ENUM(id, text) A_##id,
@@ -115,7 +115,8 @@ struct decision {
     int noptions;
     struct val *values;  /* [noptions] */
     const char **labels; /* [noptions] */
-    struct val full;     /* the value in the largest network: the largest number, or the last option */
+    struct val full;     /* the value in the largest network: the largest number, or all members of a subset */
+    int symbols;         /* options are texts: none is larger, the actual one stands in the largest network too */
 };
 
 struct decision_array {
@@ -177,6 +178,8 @@ struct space {
     int nblocks;
     const char *blocks[SPACE_MAX_BLOCKS];
     const struct space_dag *dag; /* NULL: classes are those of plans */
+    int nrequirements;
+    struct space_requirement *requirements;
     struct space_facts facts;
     struct bucket *buckets; /* [ndecisions] in the order of drawing: space_count.c */
     char *count;            /* number of architectures, decimal */

@@ -5,6 +5,7 @@
 #include "proto/base/json.h"
 #include "proto/space_class.h"
 #include "proto/space_code.h"
+#include "proto/space_require.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -287,6 +288,7 @@ static int read_of(struct space_parser *p, const json_t *of, struct decision *d)
         struct val v = {0};
         if (read_val(p, json_array_get(of, (size_t)i), &v))
             return -1;
+        d->symbols |= v.type == VAL_STR;
         d->labels[i] = label_of(p, v);
         d->values[i] = v.type == VAL_STR ? (struct val){.type = VAL_NUM, .num = i} : v;
         if (check_label(p, d, i))
@@ -658,8 +660,8 @@ static int read_object_section(struct space_parser *p, const json_t *doc, const 
 
 static int read_head(struct space_parser *p, const json_t *doc)
 {
-    static const char *const members[] = {"space", "name",     "about",   "input",   "constants", "decisions",
-                                          "code",  "classes",  "defaults", "modules", "network", NULL};
+    static const char *const members[] = {"space",   "name",     "about",   "input",   "constants", "decisions", "code",
+                                          "classes", "defaults", "modules", "network", "require",   NULL};
     if (!json_is_object(doc))
         return parser_fail(p, "a space document is an object");
     if (parser_members(p, doc, members))
@@ -715,7 +717,9 @@ static int read_document(struct space_parser *p, const json_t *doc)
         read_object_section(p, doc, "defaults", check_defaults) || read_object_section(p, doc, "modules", NULL) ||
         read_modules(p) || read_network(p, json_object_get(doc, "network")))
         return -1;
-    int rc = space_code_read(p, json_object_get(doc, "code"));
+    int rc = space_require_read(p, json_object_get(doc, "require"));
+    if (!rc)
+        rc = space_code_read(p, json_object_get(doc, "code"));
     return rc ? rc : space_class_read(p, json_object_get(doc, "classes"));
 }
 
@@ -737,6 +741,8 @@ int space_parse_json(const json_t *doc, struct space **out, struct err *err)
     free(p);
     if (!rc)
         rc = space_survey(s, &local);
+    if (!rc)
+        rc = space_require_check(s, &local);
     if (!rc)
         rc = space_count_prepare(s, &local);
     if (rc == 0) {

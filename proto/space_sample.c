@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+enum { MAX_TRIES = 1000 }; /* for a child that "require" allows */
+
 void space_active(const struct space *s, const int *choice, unsigned char *active)
 {
     for (int i = 0; i < s->ndecisions; i++)
@@ -28,7 +30,7 @@ static void fill_inactive(const struct space *s, struct rng *r, const int *from,
         to[i] = active[i] ? from[i] : (int)rng_below(r, (uint64_t)s->decisions[i].noptions);
 }
 
-void space_mutate(const struct space *s, struct rng *r, const int *parent, double p, int *child)
+static void mutate(const struct space *s, struct rng *r, const int *parent, double p, int *child)
 {
     unsigned char active[SPACE_MAX_DECISIONS];
     space_active(s, parent, active);
@@ -36,10 +38,9 @@ void space_mutate(const struct space *s, struct rng *r, const int *parent, doubl
     for (int i = 0; i < s->ndecisions; i++)
         if (active[i] && rng_uniform(r) < p)
             child[i] = (int)rng_below(r, (uint64_t)s->decisions[i].noptions);
-    space_normalise(s, child);
 }
 
-void space_crossover(const struct space *s, struct rng *r, const int *a, const int *b, int *child)
+static void cross(const struct space *s, struct rng *r, const int *a, const int *b, int *child)
 {
     unsigned char in_a[SPACE_MAX_DECISIONS], in_b[SPACE_MAX_DECISIONS];
     space_active(s, a, in_a);
@@ -53,6 +54,27 @@ void space_crossover(const struct space *s, struct rng *r, const int *a, const i
         else
             child[i] = (int)rng_below(r, (uint64_t)s->decisions[i].noptions);
     }
+}
+
+void space_mutate(const struct space *s, struct rng *r, const int *parent, double p, int *child)
+{
+    int tries = 0;
+    do
+        mutate(s, r, parent, p, child);
+    while (!space_allowed(s, child, NULL) && ++tries < MAX_TRIES);
+    if (tries == MAX_TRIES)
+        memcpy(child, parent, (size_t)s->ndecisions * sizeof *child);
+    space_normalise(s, child);
+}
+
+void space_crossover(const struct space *s, struct rng *r, const int *a, const int *b, int *child)
+{
+    int tries = 0;
+    do
+        cross(s, r, a, b, child);
+    while (!space_allowed(s, child, NULL) && ++tries < MAX_TRIES);
+    if (tries == MAX_TRIES)
+        memcpy(child, a, (size_t)s->ndecisions * sizeof *child);
     space_normalise(s, child);
 }
 

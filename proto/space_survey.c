@@ -6,7 +6,7 @@
 #include "proto/base/strmap.h"
 #include "proto/cost.h"
 #include "proto/plan_builder.h"
-#include "proto/space_tab.h"
+#include "proto/space_require.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,6 +109,15 @@ static void load_slots(struct survey *sv, const struct dom *d)
     }
 }
 
+/* Which entries may occur; NULL when all may, or without memory. */
+static unsigned char *care_of(const struct survey *sv, const struct dom *d)
+{
+    unsigned char *care = sv->s->nrequirements ? malloc((size_t)d->size) : NULL;
+    if (care)
+        space_require_mark(sv->s, d, care);
+    return care;
+}
+
 /* decision D is read in the entries marked in `read`; active = active or read */
 static int activity_add(struct survey *sv, int decision, const struct dom *d, const unsigned char *read, unsigned bit)
 {
@@ -126,7 +135,9 @@ static int activity_add(struct survey *sv, int decision, const struct dom *d, co
     }
     if (rc)
         return rc;
-    tab_minimise(&sum);
+    unsigned char *care = care_of(sv, &all);
+    tab_minimise(&sum, care);
+    free(care);
     if (dom_has(&sum.dom, decision)) { /* read before it is known: its own value cannot matter */
         struct dom rest = {.size = 1};
         struct tab any;
@@ -174,7 +185,7 @@ static int note_reads(struct survey *sv, const struct dom *d, const uint16_t *ma
 }
 
 static int run_entries(struct survey *sv, struct dom *d, world_fn *fn, const void *ctx, struct tab *out,
-                       uint16_t *masks, int *again)
+                       uint16_t *masks, const unsigned char *care, int *again)
 {
     int rc = 0;
     memset(sv->known, 0, (size_t)sv->s->ndecisions);
@@ -182,7 +193,7 @@ static int run_entries(struct survey *sv, struct dom *d, world_fn *fn, const voi
         sv->known[d->dec[k]] = 1;
     for (int w = 0; w < d->size && !rc; w++) {
         dom_choose(d, w, sv->choice);
-        if (!*(const unsigned char *)tab_at(&sv->guard, sv->choice))
+        if ((care && !care[w]) || !*(const unsigned char *)tab_at(&sv->guard, sv->choice))
             continue;
         concretise(sv);
         load_slots(sv, d);
@@ -200,7 +211,8 @@ static int run_entries(struct survey *sv, struct dom *d, world_fn *fn, const voi
     return rc;
 }
 
-/* out = fn for every entry of d and of the decisions that fn turns out to read; entries outside the guard stay 0. */
+/* out = fn for every entry of d and of the decisions that fn turns out to read; entries outside the guard stay 0, those
+ * that no architecture has become whatever makes the table small. */
 static int entries(struct survey *sv, const struct dom *start, world_fn *fn, const void *ctx, size_t elem,
                    struct tab *out)
 {
@@ -213,16 +225,18 @@ static int entries(struct survey *sv, const struct dom *start, world_fn *fn, con
     while (!rc && again) {
         again = 0;
         uint16_t *masks = calloc((size_t)d.size, sizeof *masks);
+        unsigned char *care = care_of(sv, &d);
         struct dom tried = d;
         rc = masks ? tab_alloc(out, &sv->arena, &d, elem, sv->err) : no_memory(sv);
         if (!rc)
-            rc = run_entries(sv, &d, fn, ctx, out, masks, &again);
+            rc = run_entries(sv, &d, fn, ctx, out, masks, care, &again);
         if (!rc && !again)
             rc = note_reads(sv, &tried, masks);
+        if (!rc && !again)
+            tab_minimise(out, care);
+        free(care);
         free(masks);
     }
-    if (!rc)
-        tab_minimise(out);
     return rc;
 }
 
@@ -1016,7 +1030,8 @@ static int check_read(struct survey *sv)
             char where[200];
             snprintf(where, sizeof where, "/decisions/%.*s", (int)strcspn(s->decisions[i].name, "["),
                      s->decisions[i].name);
-            return err_set(sv->err, ERR_INVALID, where, "no architecture reads decision \"%s\"", s->decisions[i].name);
+            return err_set(sv->err, ERR_INVALID, where, "no architecture%s reads decision \"%s\"",
+                           s->nrequirements ? " that \"require\" allows" : "", s->decisions[i].name);
         }
     return 0;
 }

@@ -1,6 +1,7 @@
 /* space_tab: tables over decisions. */
 #include "proto/space_tab.h"
 
+#include <stdint.h>
 #include <string.h>
 
 int dom_has(const struct dom *d, int decision)
@@ -114,11 +115,55 @@ static void drop(struct tab *t, int k)
     }
 }
 
-void tab_minimise(struct tab *t)
+/* The same two with entries that do not count. The first option that counts stands for all. */
+static size_t inner_entries(const struct tab *t, int k)
 {
-    for (int k = t->dom.n - 1; k >= 0; k--)
-        if (!matters(t, k))
-            drop(t, k);
+    size_t inner = 1;
+    for (int i = k + 1; i < t->dom.n; i++)
+        inner *= (size_t)t->dom.options[i];
+    return inner;
+}
+
+static int matters_where(const struct tab *t, const unsigned char *care, int k)
+{
+    size_t inner = inner_entries(t, k), options = (size_t)t->dom.options[k];
+    for (size_t g = 0; g < (size_t)t->dom.size / options; g++) {
+        size_t first = g / inner * inner * options + g % inner, kept = SIZE_MAX;
+        for (size_t j = 0; j < options; j++) {
+            size_t at = first + j * inner;
+            if (!care[at])
+                continue;
+            if (kept != SIZE_MAX && memcmp(t->data + kept * t->elem, t->data + at * t->elem, t->elem) != 0)
+                return 1;
+            kept = kept == SIZE_MAX ? at : kept;
+        }
+    }
+    return 0;
+}
+
+static void keep_where(struct tab *t, unsigned char *care, int k)
+{
+    size_t inner = inner_entries(t, k), options = (size_t)t->dom.options[k];
+    for (size_t g = 0; g < (size_t)t->dom.size / options; g++) {
+        size_t first = g / inner * inner * options + g % inner, kept = first;
+        for (size_t j = 0; j < options && !care[kept]; j++)
+            kept = first + j * inner;
+        memmove(t->data + first * t->elem, t->data + kept * t->elem, t->elem);
+        care[first] = care[kept];
+    }
+    for (size_t g = 0; g < (size_t)t->dom.size / options; g++)
+        care[g] = care[g / inner * inner * options + g % inner];
+}
+
+void tab_minimise(struct tab *t, unsigned char *care)
+{
+    for (int k = t->dom.n - 1; k >= 0; k--) {
+        if (care ? matters_where(t, care, k) : matters(t, k))
+            continue;
+        if (care)
+            keep_where(t, care, k);
+        drop(t, k); /* the first option's entries stay */
+    }
 }
 
 int tab_any(const struct tab *t)

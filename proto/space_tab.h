@@ -27,7 +27,9 @@ int dom_index(const struct dom *d, const int *choice);
 int tab_alloc(struct tab *t, struct arena *a, const struct dom *d, size_t elem, struct err *err); /* zeroed */
 int tab_const(struct tab *t, struct arena *a, const void *value, size_t elem, struct err *err);
 const void *tab_at(const struct tab *t, const int *choice);
-void tab_minimise(struct tab *t); /* forgets decisions that make no difference */
+/* Forgets decisions that make no difference. Entries whose care is 0 may take any value; care (NULL: all matter) has
+ * one byte an entry and is overwritten. */
+void tab_minimise(struct tab *t, unsigned char *care);
 int tab_any(const struct tab *t); /* of bytes: is one of them not 0? */
 int tab_all(const struct tab *t);
 

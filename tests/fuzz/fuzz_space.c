@@ -19,7 +19,8 @@ static void plan_some(const struct space *s)
         struct plan p;
         struct cost c;
         arena_init(&a, 64 << 20);
-        space_sample(s, &r, choice);
+        space_sample(s, &r, again);
+        space_mutate(s, &r, again, 0.2, choice);
         if (plan_build(&a, s, choice, space_input(s), NULL, &p, &err) == 0)
             cost_plan(&p, &c, &err);
         if (space_code_print(s, choice, code, sizeof code, &err) == 0 && space_code_parse(s, code, again, &err))
