@@ -3,6 +3,7 @@ the engine, the comparison. Each <space>.py builds its space's supernet in PyTor
 with the reference's parameter names: `Supernet()` with forward(x, code). It may set
     EDIT   {path: value} changes to the document, to make it small enough for a test: ("input",): [3, 64, 64]
     IMAGES (batches, batch size) of the calibration; as many images are scored
+    images(n), prepare(net): other inputs than random ones; changes to the random weights
 """
 import json
 import os
@@ -127,6 +128,7 @@ def compare(module, folder, ncodes=10, seed=1):
     codes = sample(folder / "space.json", ncodes)
     net = module.Supernet()
     randomise(net, seed)
+    getattr(module, "prepare", lambda net: None)(net)
     torch.save(net.state_dict(), folder / "net.pth")
     batches, size = getattr(module, "IMAGES", (2, 16))
     images = module.images(batches * size) if hasattr(module, "images") else torch.randn(batches * size, *doc["input"])

@@ -28,3 +28,44 @@ TEST(docs_vit_block)
     CHECK_INT(large.params - small.params, weights + 576 + 192 + 672 + 192 + 4 * 192 + 4 * 30 * 64);
     space_free(s);
 }
+
+static const struct {
+    const char *code;
+    double madds;                           /* published, 1e9 */
+} hytra[] = {{"5554 4443 3333 3111", 4.1},  /* ResNet50-T */
+             {"5554 4443 3333 3000", 3.9},  /* BoT50-T */
+             {"5444 3233 3323 0111", 3.9},  /* DNA-T */
+             {"5433 3230 0010 0000", 3.4}}; /* BossNet-T0 without SE */
+
+/* 2,818,103 paths: all sequences of 16 layers whose scale stays or falls by one, two operators at the lower two scales.
+ * With the released supernet's scales for each block (4, 3, 2, 2) 2,777,600 of them are left, by the same recursion.
+ * MAdds from the paper's table of the six HyTra models: their networks halve by an average pool and a 1x1 convolution
+ * where the supernet has a 3x3 one, and start without its depthwise down-sampling. */
+TEST(docs_bossnas_hytra)
+{
+    spaces_document("bossnas-hytra", "2818103");
+    struct space *s = spaces_open("bossnas-hytra");
+    int64_t shortcuts = (int64_t)8 * 784 * 512 * 256 * 3, start = 64 * 3136 + 64 * 64 * 3136;
+    for (size_t i = 0; i < sizeof hytra / sizeof *hytra; i++) {
+        struct cost c = spaces_cost(s, hytra[i].code);
+        CHECK_NEAR((double)(c.conv_macs - shortcuts - start) / 1e9, hytra[i].madds, 0.05);
+    }
+    spaces_golden(s, "5444 4222 2333 1100", "bossnas-hytra-all-scales");
+    spaces_golden(s, "2000 0000 0000 0000", "bossnas-hytra-attention");
+    space_free(s);
+}
+
+TEST(docs_bossnas_hytra_released_scales)
+{
+    static char text[65536];
+    FILE *f = fopen("proto/spaces/bossnas-hytra.json", "r");
+    CHECK(f != NULL);
+    text[fread(text, 1, sizeof text - 1, f)] = '\0';
+    fclose(f);
+    char *at = strstr(text, "\"scales\": [4, 4, 4, 4]");
+    CHECK(at != NULL);
+    memcpy(at, "\"scales\": [4, 3, 2, 2]", strlen("\"scales\": [4, 3, 2, 2]"));
+    struct space *s = spaces_doc(text);
+    CHECK_STR(space_architectures(s), "2777600");
+    space_free(s);
+}
