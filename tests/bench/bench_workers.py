@@ -11,20 +11,9 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "e2e"))
-from cluster import Cluster  # noqa: E402
+from cluster import Cluster, store_demo  # noqa: E402
 
 CANDIDATES, ROUNDS, BAR = 80, 3, 1.8
-DEMO = ROOT / "deploy" / "demo"
-
-
-def fill(server):
-    for name in ("train-images.idx.gz", "train-labels.idx.gz", "val-images.idx.gz", "val-labels.idx.gz"):
-        server.upload(DEMO / name)
-    space = server.api("POST", "/spaces", {"name": "demo", "document": json.loads((DEMO / "space.json").read_text())})
-    checkpoint = server.api("POST", "/checkpoints", {
-        "name": "demo", "space": space["id"], "blob": server.upload(DEMO / "supernet.pth")})
-    dataset = server.api("POST", "/datasets", json.loads((DEMO / "dataset.json").read_text()))
-    return checkpoint["id"], dataset["id"]
 
 
 def rank(c, ids, name):
@@ -45,7 +34,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         c = Cluster(folder).start(2)
         try:
-            ids = fill(c.server)
+            _, *ids = store_demo(c.server)
             _, expected = rank(c, ids, "warm")
             one, two = [], []
             for i in range(ROUNDS):

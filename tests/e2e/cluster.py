@@ -194,6 +194,19 @@ def space_document(name):
     return json.loads((ROOT / "proto" / "spaces" / f"{name}.json").read_text())
 
 
+def store_demo(server):
+    """Uploads the demo's supernet with its images; returns the ids (space, checkpoint, dataset)."""
+    folder = ROOT / "deploy" / "demo"
+    for name in ("train-images.idx.gz", "train-labels.idx.gz", "val-images.idx.gz", "val-labels.idx.gz"):
+        server.upload(folder / name)
+    document = json.loads((folder / "space.json").read_text())
+    space = server.api("POST", "/spaces", {"name": "demo", "document": document})
+    checkpoint = server.api("POST", "/checkpoints", {
+        "name": "demo", "blob": server.upload(folder / "supernet.pth"), "space": space["id"]})
+    dataset = server.api("POST", "/datasets", json.loads((folder / "dataset.json").read_text()))
+    return space["id"], checkpoint["id"], dataset["id"]
+
+
 def store_macro(server):
     """Uploads the NAS-Bench-Macro supernet with its images; returns the ids (space, checkpoint, dataset)."""
     folder = SHARED / "data" / "weights" / "macro_supernet"

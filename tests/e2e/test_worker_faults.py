@@ -6,10 +6,11 @@ import pathlib
 import random
 import resource
 import signal
+import time
 
 import pytest
 
-from cluster import BUILD, Process, store_macro, wait_for
+from cluster import BUILD, Process, store_demo, store_macro, wait_for
 
 QUICK = ("--beat-s", "0.5", "--expiry-s", "2", "--sweep-s", "0.2", "--job-s", "2")
 
@@ -80,6 +81,49 @@ def test_kill_9_of_the_worker_at_random_moments(c):
     c.worker("w1")
     assert finish(c, search) == quiet
     assert len(quiet) == 24
+
+
+def evolve(server, ids, name):
+    _, checkpoint, dataset = ids
+    return server.api("POST", "/searches", {
+        "name": name, "checkpoint": checkpoint, "dataset": dataset, "seed": 5,
+        "strategy": {"name": "evolution", "population": 8, "generations": 3, "parents": 4, "mutations": 4,
+                     "crossovers": 4},
+        "policy": {"average": "cumulative", "variance": "unbiased", "batches": 2, "batch_size": 64, "split": "train"},
+        "evaluation": {"split": "val", "images": 200, "batch_size": 100}})["id"]
+
+
+def test_kill_9_of_anyone_at_any_moment_changes_no_ranking(cluster):
+    """A search that steers by its scores, on the demo's supernet: the coordinator, an agent or its compute process is
+    killed up to ten times, and the ranking is the same to the bit, each architecture scored once."""
+    c = cluster(*QUICK)
+    ids = store_demo(c.server)
+    c.worker("w0"), c.worker("w1")
+    quiet_search = evolve(c.server, ids, "quiet")
+    c.server.wait_search(quiet_search)
+    quiet = rows(c.server, quiet_search)
+    search = evolve(c.server, ids, "killed")
+    rng = random.Random(11)
+    kills = 0
+    while kills < 10 and c.server.api("GET", f"/searches/{search}")["state"] == "running":
+        kills += 1
+        time.sleep(rng.uniform(0, .7))
+        name = rng.choice(sorted(c.workers))
+        victim = rng.choice(("coordinator", "agent", "compute"))
+        if victim == "coordinator":
+            c.server.process.kill()
+            c.server.start()
+        elif victim == "agent":
+            c.workers[name].kill()
+            c.worker(name)
+        else:
+            for child in children(c.workers[name].child.pid):
+                os.kill(child, signal.SIGKILL)
+    done = c.server.wait_search(search)
+    found = rows(c.server, search)
+    assert done["state"] == "done" and done["progress"]["failed"] == 0, done
+    assert kills > 2  # or nothing was tried
+    assert found == quiet and len({row[0] for row in found}) == len(found) == done["progress"]["scored"]
 
 
 def test_outage_of_the_coordinator_loses_no_finished_result(c):
