@@ -1,7 +1,7 @@
 -- The whole current schema of the coordinator's database. Hashes are lower-case hex text, times Unix milliseconds,
 -- documents JSON text. A change comes with deploy/migrate/NNNN_what.sql, NNNN the new user_version. The program refuses a
 -- file whose user_version is newer than its own.
-PRAGMA user_version = 4;
+PRAGMA user_version = 5;
 
 -- Who may call: people's and programs' tokens, join tokens, and one key for each worker. Only hashes are kept.
 CREATE TABLE token (
@@ -131,7 +131,6 @@ CREATE TABLE candidate (
     CHECK ((state = 'scored') = (n_correct IS NOT NULL))
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX candidate_job ON candidate (job) WHERE job IS NOT NULL;
-CREATE INDEX candidate_worker ON candidate (worker) WHERE worker IS NOT NULL;
 
 -- Work beside the candidates' one score: the statistics of a candidate whose weights somebody wants, or a second opinion
 -- on some candidates of a job. Each has one job.
@@ -174,15 +173,14 @@ CREATE INDEX job_open ON job (id) WHERE state = 'open';
 
 -- Every lease ever given for a job that still exists: late and repeated results are recognised by it.
 CREATE TABLE lease (
-    lease TEXT PRIMARY KEY CHECK (length(lease) = 32),
     job INTEGER NOT NULL REFERENCES job (id) ON DELETE CASCADE,
+    lease TEXT NOT NULL CHECK (length(lease) = 32),
     worker INTEGER NOT NULL REFERENCES worker (id),
     state TEXT NOT NULL CHECK (state IN ('live', 'lapsed', 'failed')),
-    granted INTEGER NOT NULL
+    granted INTEGER NOT NULL,
+    PRIMARY KEY (job, lease)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX lease_job ON lease (job);
-CREATE INDEX lease_worker ON lease (worker);
-CREATE INDEX lease_live ON lease (job) WHERE state = 'live';
+CREATE INDEX lease_live ON lease (worker) WHERE state = 'live';
 
 CREATE TABLE worker (
     id INTEGER PRIMARY KEY,

@@ -183,7 +183,7 @@ void db_close(struct db *db)
     for (int i = 0; i < SQL_COUNT; i++)
         sqlite3_finalize(db->statements[i]);
     if (db->in_write)
-        run(db, "ROLLBACK", NULL);
+        run(db, "ROLLBACK", NULL); /* the statements are gone */
     sqlite3_close_v2(db->handle);
     free(db->path);
     free(db);
@@ -194,15 +194,24 @@ int db_in_write(const struct db *db)
     return db->in_write;
 }
 
+/* A statement that answers nothing. */
+static int say(struct db *db, enum sql which, struct err *err)
+{
+    sqlite3_stmt *st = db_query(db, which, "");
+    int rc = db_step(st, err);
+    db_done(st);
+    return rc;
+}
+
 int db_write(struct db *db, struct err *err)
 {
     assert(db->writer);
     int open = !sqlite3_get_autocommit(db->handle);
     if (db->in_write) /* a full disk or failed read lets SQLite undo the whole transaction by itself */
         return open ? 0 : err_set(err, ERR_IO, "database", "an earlier change of this turn was undone");
-    int rc = open ? run(db, "ROLLBACK", err) : 0; /* one that found no memory when it was due */
+    int rc = open ? say(db, SQL_ROLLBACK, err) : 0; /* one that found no memory when it was due */
     if (rc >= 0)
-        rc = run(db, "BEGIN IMMEDIATE", err);
+        rc = say(db, SQL_BEGIN, err);
     if (rc >= 0)
         db->in_write = 1;
     return rc;
@@ -213,23 +222,23 @@ int db_commit(struct db *db, struct err *err)
     if (!db->in_write)
         return 0;
     db->in_write = 0;
-    int rc = run(db, "COMMIT", err);
+    int rc = say(db, SQL_COMMIT, err);
     if (rc < 0 && !sqlite3_get_autocommit(db->handle))
-        run(db, "ROLLBACK", NULL);
+        say(db, SQL_ROLLBACK, NULL);
     return rc;
 }
 
 int db_savepoint(struct db *db, struct err *err)
 {
     int rc = db_write(db, err);
-    return rc < 0 ? rc : run(db, "SAVEPOINT request", err);
+    return rc < 0 ? rc : say(db, SQL_SAVEPOINT, err);
 }
 
 void db_savepoint_end(struct db *db, int keep)
 {
     if (!keep)
-        run(db, "ROLLBACK TO request", NULL);
-    run(db, "RELEASE request", NULL);
+        say(db, SQL_SAVEPOINT_DROP, NULL);
+    say(db, SQL_SAVEPOINT_KEEP, NULL);
 }
 
 /* 0, or what SQLite says: a text that found no memory must not become NULL. */
@@ -281,13 +290,22 @@ sqlite3_stmt *db_query(struct db *db, enum sql which, const char *fmt, ...)
     return st;
 }
 
+/* SQLite may need memory to show a text; here it can fail, so that db_text later cannot. */
+static int has_texts(sqlite3_stmt *st)
+{
+    for (int i = 0, n = sqlite3_data_count(st); i < n; i++)
+        if (sqlite3_column_type(st, i) == SQLITE_TEXT && !sqlite3_column_text(st, i))
+            return 0;
+    return 1;
+}
+
 int db_step(sqlite3_stmt *st, struct err *err)
 {
     if (!st)
         return err_set(err, ERR_INTERNAL, "database", "a statement could not be readied");
     int rc = sqlite3_step(st);
     if (rc == SQLITE_ROW)
-        return 1;
+        return has_texts(st) ? 1 : db_fail(sqlite3_db_handle(st), err);
     return rc == SQLITE_DONE ? 0 : db_fail(sqlite3_db_handle(st), err);
 }
 

@@ -222,7 +222,7 @@ int errands_done(struct server *s, struct errand *e, const json_t *result, struc
 int errands_fail(struct server *s, struct errand *e, const struct err *why, struct err *err)
 {
     json_t *result = json_pack("{ss ss ss}", "type", err_type(why->code), "where", why->where, "detail", why->text);
-    int rc = db_exec(s->db, err, SQL_JOB_FAILED, "ii", e->job, clock_wall_ms());
+    int rc = db_exec(s->db, err, SQL_JOB_FAILED, "iin", e->job, clock_wall_ms());
     if (rc >= 0)
         rc = end(s, e, "failed", result, err);
     json_decref(result);

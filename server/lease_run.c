@@ -14,6 +14,7 @@
 #include "server/sched.h"
 #include "server/searches.h"
 #include "server/server.h"
+#include "server/text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -48,7 +49,8 @@ static void lease_text(const struct lease_id *id, char out[33])
     hash_hex(id->bytes, sizeof id->bytes, out);
 }
 
-static int lease_json(struct server *s, const struct sched_grant *g, json_t **out, struct err *err)
+/* Written, not built: a lease is a kilobyte of documents that are alike for a whole search. */
+static int write_lease(struct server *s, const struct sched_grant *g, struct text *out, struct err *err)
 {
     const struct errand *e = errands_find(s->errands, -g->search);
     struct search_run *r = searches_find(s->searches, e ? e->search : g->search);
@@ -60,19 +62,29 @@ static int lease_json(struct server *s, const struct sched_grant *g, json_t **ou
     int rc = searches_input(s, r, err);
     if (rc < 0)
         return rc;
-    json_t *codes = json_array(), *input = json_copy(r->input); /* shallow: the documents are shared */
+    char lease[33];
+    lease_text(&g->lease, lease);
+    text_put(out, "{\"job\":");
+    text_int(out, g->job);
+    text_put(out, ",\"lease\":\"");
+    text_put(out, lease);
+    text_put(out, "\",\"kind\":\"");
+    text_put(out, kind);
+    text_put(out, "\",\"expires_s\":");
+    text_real(out, s->config->expiry_s);
+    text_put(out, ",\"input\":{\"kind\":\"");
+    text_put(out, kind);
+    text_put(out, "\",");
+    text_put(out, r->input);
+    text_put(out, ",\"candidates\":");
     for (uint32_t i = 0; i < g->nrows; i++) {
         struct scores_row row;
         scores_get(r->scores, g->rows[i], &row);
-        json_array_append_new(codes, json_string(row.code));
+        text_put(out, i ? "," : "[");
+        text_json(out, row.code);
     }
-    char lease[33];
-    lease_text(&g->lease, lease);
-    json_object_set_new(input, "candidates", codes);
-    json_object_set_new(input, "kind", json_string(kind));
-    *out = json_pack("{sI ss ss sf so}", "job", (json_int_t)g->job, "lease", lease, "kind", kind, "expires_s",
-                     s->config->expiry_s, "input", input);
-    return *out ? 0 : err_set(err, ERR_NO_MEMORY, "", "no memory for a job");
+    text_put(out, "]}}");
+    return 0;
 }
 
 static int store_grant(struct server *s, const struct sched_grant *g, int64_t worker, struct err *err)
@@ -101,19 +113,37 @@ static int store_grant(struct server *s, const struct sched_grant *g, int64_t wo
     return rc;
 }
 
-static int add_grants(struct server *s, const struct sched_grant *grants, size_t n, int64_t worker, json_t *list,
+static int add_grants(struct server *s, const struct sched_grant *grants, size_t n, int64_t worker, struct text *out,
                       struct err *err)
 {
     int rc = 0;
     for (size_t i = 0; i < n && rc >= 0; i++) {
-        json_t *one = NULL;
         rc = store_grant(s, &grants[i], worker, err);
+        text_put(out, i ? "," : "");
         if (rc >= 0)
-            rc = lease_json(s, &grants[i], &one, err);
-        if (rc >= 0)
-            json_array_append_new(list, one);
+            rc = write_lease(s, &grants[i], out, err);
     }
     return rc;
+}
+
+/* The end of a lease answer and of a beat's. */
+static int send_text(struct request *rq, struct text *t, double delay_s)
+{
+    text_put(t, "],\"delay_s\":");
+    text_real(t, delay_s);
+    text_put(t, "}");
+    return request_written(rq, 200, t);
+}
+
+static void write_ids(struct text *t, const struct lease_id *ids, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        char text[33];
+        lease_text(&ids[i], text);
+        text_put(t, i ? ",\"" : "\"");
+        text_put(t, text);
+        text_put(t, "\"");
+    }
 }
 
 /* ---- what comes in: checked by the contract to be hex of the right length */
@@ -163,25 +193,24 @@ int route_createLeases(struct server *s, struct request *rq, struct err *err)
     ask.candidates_per_s = json_number_value(json_object_get(json_object_get(body, "speed"), "candidates_per_s"));
     struct lease_id fresh[MAX_JOBS];
     struct sched_grant *grants = arena_array(a, ask.max + 1, sizeof *grants);
-    json_t *list = json_array();
-    if (!ask.held || !ask.blobs || !grants || !list || hash_random(fresh, sizeof fresh) < 0) {
-        json_decref(list);
+    if (!ask.held || !ask.blobs || !grants || hash_random(fresh, sizeof fresh) < 0)
         return no_room(err);
-    }
     ask.fresh = fresh;
     size_t n = 0;
     int64_t delay_ms = 0;
     s->reload = 1; /* unless all of it works: the scheduler is ahead of the store until then */
     rc = sched_lease(s->sched, &ask, grants, &n, &delay_ms, err);
+    struct text t = {0};
+    text_put(&t, "{\"leases\":[");
     if (rc >= 0)
-        rc = add_grants(s, grants, n, w->id, list, err);
+        rc = add_grants(s, grants, n, w->id, &t, err);
     if (rc < 0) {
-        json_decref(list);
+        text_clear(&t);
         return rc;
     }
-    s->reload = 0;
+    s->reload = t.broken;
     searches_wake(s);
-    return request_json(rq, 200, json_pack("{so sf}", "leases", list, "delay_s", (double)delay_ms / 1000));
+    return send_text(rq, &t, (double)delay_ms / 1000);
 }
 
 static void note_held(struct worker *w, const json_t *body)
@@ -215,33 +244,26 @@ int route_beat(struct server *s, struct request *rq, struct err *err)
     struct sched_beat beat = {0};
     if (!held || !gone || !forgotten)
         return no_room(err);
+    struct text t = {0};
+    text_put(&t, "{\"gone\":[");
     if (w->quarantined) {
-        json_t *all = json_array();
-        for (size_t i = 0; i < nheld; i++) {
-            char text[33];
-            lease_text(&held[i], text);
-            json_array_append_new(all, json_string(text));
-        }
-        return request_json(rq, 200, json_pack("{so s[] sf}", "gone", all, "forgotten", "delay_s", s->config->beat_s));
+        write_ids(&t, held, nheld);
+        text_put(&t, "],\"forgotten\":[");
+        return send_text(rq, &t, s->config->beat_s);
     }
     rc = sched_beat(s->sched, w->id, clock_mono_ms(), held, nheld, gone, forgotten, MAX_JOBS, s->lag_ms, &beat, err);
-    if (rc < 0)
-        return rc;
-    note_held(w, body);
-    metrics_add(s->metrics, METRICS_BEATS, 1);
-    json_t *gone_list = json_array(), *again = json_array();
-    for (size_t i = 0; i < beat.ngone; i++) {
-        char text[33];
-        lease_text(&gone[i], text);
-        json_array_append_new(gone_list, json_string(text));
+    if (rc >= 0) {
+        note_held(w, body);
+        metrics_add(s->metrics, METRICS_BEATS, 1);
+        write_ids(&t, gone, beat.ngone);
+        text_put(&t, "],\"forgotten\":[");
+        rc = add_grants(s, forgotten, beat.nforgotten, w->id, &t, err);
     }
-    rc = add_grants(s, forgotten, beat.nforgotten, w->id, again, err);
-    json_t *j = json_pack("{so so sf}", "gone", gone_list, "forgotten", again, "delay_s", (double)beat.delay_ms / 1000);
     if (rc < 0) {
-        json_decref(j);
+        text_clear(&t);
         return rc;
     }
-    return request_json(rq, 200, j);
+    return send_text(rq, &t, (double)beat.delay_ms / 1000);
 }
 
 int route_returnLease(struct server *s, struct request *rq, struct err *err)
@@ -252,7 +274,7 @@ int route_returnLease(struct server *s, struct request *rq, struct err *err)
     hash_unhex(text, sizeof lease.bytes, lease.bytes);
     if (sched_return(s->sched, request_who(rq)->worker, &lease, clock_mono_ms(), &job)) {
         s->reload = 1;
-        int rc = db_exec(s->db, err, SQL_LEASE_STATE, "tt", text, "lapsed");
+        int rc = db_exec(s->db, err, SQL_LEASE_STATE, "itt", job, text, "lapsed");
         if (rc < 0)
             return rc;
         s->reload = 0;
@@ -269,7 +291,7 @@ static int expire(struct server *s, const struct sched_expired *e, struct err *e
     lease_text(&e->lease, lease);
     log_info("lease_expired", "job=%lld worker=%lld gave_up=%d", (long long)e->job, (long long)e->worker, e->gave_up);
     metrics_add(s->metrics, METRICS_EXPIRED, 1);
-    int rc = db_exec(s->db, err, SQL_LEASE_STATE, "tt", lease, "lapsed");
+    int rc = db_exec(s->db, err, SQL_LEASE_STATE, "itt", e->job, lease, "lapsed");
     if (rc >= 0)
         rc = db_exec(s->db, err, SQL_JOB_COUNT_EXPIRED, "i", e->job);
     if (rc < 0 || !e->gave_up)

@@ -9,6 +9,7 @@
 #include "server/http.h"
 #include "server/session.h"
 #include "server/static.h"
+#include "server/text.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -133,6 +134,14 @@ int request_json(struct request *rq, int status, json_t *json)
         return 0;
     }
     return request_bytes(rq, status, "application/json", text, strlen(text));
+}
+
+int request_written(struct request *rq, int status, struct text *json)
+{
+    if (!json->broken)
+        return request_bytes(rq, status, "application/json", json->p, json->len);
+    text_clear(json);
+    return request_json(rq, status, NULL);
 }
 
 void request_set_header(struct request *rq, const char *name, const char *value)

@@ -16,6 +16,7 @@
 
 struct request;
 struct server;
+struct text;
 
 typedef int request_handler(struct server *s, struct request *rq, struct err *err);
 
@@ -38,6 +39,7 @@ const char *request_raw(const struct request *rq, size_t *len);
 /* Answers. json is stolen; bytes must be malloc'd and are stolen. */
 int request_json(struct request *rq, int status, json_t *json);
 int request_bytes(struct request *rq, int status, const char *type, char *bytes, size_t len);
+int request_written(struct request *rq, int status, struct text *json); /* stolen */
 int request_empty(struct request *rq, int status);
 void request_set_header(struct request *rq, const char *name, const char *value); /* at most 6 */
 int request_refuse(struct request *rq, const struct err *err); /* answers with the error and keeps what was written */

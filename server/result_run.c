@@ -89,7 +89,7 @@ int result_run_give_up(struct server *s, int64_t search, int64_t job, const uint
                        const struct err *why, struct err *err)
 {
     struct search_run *r = searches_find(s->searches, search);
-    int rc = db_exec(s->db, err, SQL_JOB_FAILED, "ii", job, clock_wall_ms());
+    int rc = db_exec(s->db, err, SQL_JOB_FAILED, "iii", job, clock_wall_ms(), worker);
     char *text = error_text(err_type(why->code), why->where, why->text);
     for (uint32_t i = 0; r && i < n && rc >= 0; i++)
         rc = fail_candidate(s, r, rows[i], worker, text, err);
@@ -247,7 +247,7 @@ static int attempt_failed(struct server *s, struct delivery *d, const struct err
     struct sched_delivery out;
     s->reload = 1;
     enum sched_failure f = sched_failed(s->sched, d->job, &d->id, clock_mono_ms(), &out);
-    int rc = f == SCHED_IGNORE ? 0 : db_exec(s->db, err, SQL_LEASE_STATE, "tt", d->lease, "failed");
+    int rc = f == SCHED_IGNORE ? 0 : db_exec(s->db, err, SQL_LEASE_STATE, "itt", d->job, d->lease, "failed");
     if (rc >= 0 && f != SCHED_IGNORE)
         rc = db_exec(s->db, err, SQL_JOB_COUNT_FAILED, "i", d->job);
     if (rc >= 0 && f == SCHED_GIVE_UP && d->errand)
@@ -307,7 +307,7 @@ static int whole_error(struct server *s, struct request *rq, struct delivery *d,
         rc = errands_fail(s, d->errand, &why, err);
     } else {
         s->reload = 1;
-        rc = db_exec(s->db, err, SQL_JOB_FAILED, "ii", d->job, clock_wall_ms());
+        rc = db_exec(s->db, err, SQL_JOB_FAILED, "iii", d->job, clock_wall_ms(), d->worker);
         if (rc >= 0)
             rc = searches_set_state(s, d->run, SEARCH_FAILED, error, err);
         if (rc >= 0)
@@ -320,14 +320,7 @@ static int whole_error(struct server *s, struct request *rq, struct delivery *d,
 
 static int read_lease(struct server *s, struct delivery *d, struct err *err)
 {
-    sqlite3_stmt *st = db_query(s->db, SQL_LEASE_GET, "t", d->lease);
-    int rc = db_step(st, err);
-    if (rc > 0 && sqlite3_column_int64(st, 0) != d->job)
-        rc = 0;
-    if (rc > 0)
-        d->worker = sqlite3_column_int64(st, 1);
-    db_done(st);
-    return rc;
+    return db_int(s->db, err, &d->worker, SQL_LEASE_GET, "it", d->job, d->lease);
 }
 
 /* 1: open; 0: over, *final says how. */

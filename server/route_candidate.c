@@ -6,6 +6,7 @@
 #include "server/scores_view.h"
 #include "server/searches.h"
 #include "server/server.h"
+#include "server/store_search.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -69,10 +70,11 @@ static void add_score(json_t *j, sqlite3_stmt *st)
 /* The job document that scores this one candidate again: `subrank-worker score --job` takes it as it is. */
 static int add_repeat(struct server *s, struct search_run *r, json_t *j, const char *code, struct err *err)
 {
-    int rc = searches_input(s, r, err);
+    json_t *input;
+    int rc = store_search_input(s->db, r, &input, err);
     if (rc < 0)
         return rc;
-    json_t *input = json_copy(r->input);
+    json_object_set_new(input, "kind", json_string("score"));
     json_object_set_new(input, "candidates", json_pack("[s]", code));
     char *data = json_dumps(json_object_get(input, "dataset"), JSON_COMPACT | JSON_SORT_KEYS), hash[HASH256_HEX];
     if (data)

@@ -8,6 +8,7 @@
 #include "server/routes.h"
 #include "server/searches.h"
 #include "server/server.h"
+#include "server/text.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -15,12 +16,6 @@
 #include <string.h>
 
 enum { PAGE = 200 };
-
-struct text { /* grows; broken: no memory */
-    char *p;
-    size_t len, cap;
-    int broken;
-};
 
 struct export
 {
@@ -57,108 +52,37 @@ static const struct {
 };
 enum { COLUMNS = (int)(sizeof columns / sizeof *columns) };
 
-/* ---- text */
-
-static void add(struct text *t, const char *s, size_t n)
-{
-    if (t->broken)
-        return;
-    if (t->len + n > t->cap) {
-        size_t cap = t->cap ? t->cap : 4096;
-        while (cap < t->len + n)
-            cap *= 2;
-        char *p = realloc(t->p, cap);
-        if (!p) {
-            t->broken = 1;
-            return;
-        }
-        t->p = p;
-        t->cap = cap;
-    }
-    memcpy(t->p + t->len, s, n);
-    t->len += n;
-}
-
-static void add_text(struct text *t, const char *s)
-{
-    add(t, s, strlen(s));
-}
-
-/* The shortest of 15 or 17 digits that reads back as the same number. */
-static void add_real(struct text *t, double v)
-{
-    char s[40];
-    int n = snprintf(s, sizeof s, "%.15g", v);
-    if (strtod(s, NULL) != v)
-        n = snprintf(s, sizeof s, "%.17g", v);
-    add(t, s, (size_t)n);
-}
-
-static void add_int(struct text *t, int64_t v)
-{
-    char s[24], *end = s + sizeof s, *p = end;
-    uint64_t u = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
-    do
-        *--p = (char)('0' + u % 10);
-    while (u /= 10);
-    if (v < 0)
-        *--p = '-';
-    add(t, p, (size_t)(end - p));
-}
+/* ---- rows */
 
 /* RFC 4180: quoted where a comma, a quote or a line break is inside. */
 static void add_csv(struct text *t, const char *s)
 {
     if (!s[strcspn(s, ",\"\r\n")]) {
-        add_text(t, s);
+        text_put(t, s);
         return;
     }
-    add(t, "\"", 1);
+    text_add(t, "\"", 1);
     for (size_t n; *s; s += n) {
         n = strcspn(s, "\"");
-        add(t, s, n);
+        text_add(t, s, n);
         if (s[n] == '"') {
-            add(t, "\"\"", 2);
+            text_add(t, "\"\"", 2);
             n++;
         }
     }
-    add(t, "\"", 1);
+    text_add(t, "\"", 1);
 }
-
-static int is_plain(unsigned char c)
-{
-    return c >= 0x20 && c != '"' && c != '\\';
-}
-
-static void add_json(struct text *t, const char *s)
-{
-    add(t, "\"", 1);
-    while (*s) {
-        size_t n = 0;
-        while (is_plain((unsigned char)s[n]))
-            n++;
-        add(t, s, n);
-        s += n;
-        if (*s) {
-            char u[8];
-            add(t, u, (size_t)snprintf(u, sizeof u, "\\u%04x", (unsigned)*s++));
-        }
-    }
-    add(t, "\"", 1);
-}
-
-/* ---- rows */
 
 static void add_ci(struct text *t, sqlite3_stmt *st, int high, const char *none)
 {
     uint32_t n = (uint32_t)sqlite3_column_int64(st, COUNT_AT), k = (uint32_t)sqlite3_column_int64(st, CORRECT_AT);
     if (!n) {
-        add_text(t, none);
+        text_put(t, none);
         return;
     }
     struct rankstat_interval ci = rankstat_wilson(k, n);
     char s[40];
-    add(t, s, (size_t)snprintf(s, sizeof s, "%.6g", high ? ci.hi : ci.lo));
+    text_add(t, s, (size_t)snprintf(s, sizeof s, "%.6g", high ? ci.hi : ci.lo));
 }
 
 static void add_value(struct text *t, sqlite3_stmt *st, int column, int json)
@@ -166,37 +90,37 @@ static void add_value(struct text *t, sqlite3_stmt *st, int column, int json)
     int type = sqlite3_column_type(st, column);
     const char *s = type == SQLITE_TEXT ? db_text(st, column) : "";
     if (type == SQLITE_INTEGER)
-        add_int(t, sqlite3_column_int64(st, column));
+        text_int(t, sqlite3_column_int64(st, column));
     else if (type == SQLITE_FLOAT)
-        add_real(t, sqlite3_column_double(st, column));
+        text_real(t, sqlite3_column_double(st, column));
     else if (type == SQLITE_TEXT)
-        json ? add_json(t, s) : add_csv(t, s);
+        json ? text_json(t, s) : add_csv(t, s);
     else if (json)
-        add_text(t, "null");
+        text_put(t, "null");
 }
 
 static void add_row(struct export *x, sqlite3_stmt *st)
 {
     struct text *t = &x->text;
     if (x->json)
-        add_text(t, x->next ? ",\n{" : "\n{");
+        text_put(t, x->next ? ",\n{" : "\n{");
     for (int i = 0; i < COLUMNS; i++) {
         if (i || x->json)
-            add_text(t, x->json ? columns[i].key + !i : ",");
+            text_put(t, x->json ? columns[i].key + !i : ",");
         if (columns[i].kind == CI_LO || columns[i].kind == CI_HI)
             add_ci(t, st, columns[i].kind == CI_HI, x->json ? "null" : "");
         else if (columns[i].kind == DOCUMENT && x->json)
-            add_text(t, db_is_null(st, columns[i].column) ? "null" : db_text(st, columns[i].column));
+            text_put(t, db_is_null(st, columns[i].column) ? "null" : db_text(st, columns[i].column));
         else
             add_value(t, st, columns[i].column, x->json);
     }
-    add_text(t, x->json ? "}" : "\r\n");
+    text_put(t, x->json ? "}" : "\r\n");
 }
 
 static void add_end(struct export *x)
 {
     if (x->json)
-        add_text(&x->text, "\n]}\n");
+        text_put(&x->text, "\n]}\n");
     x->ended = 1;
 }
 
@@ -243,7 +167,7 @@ static void release(void *arg)
 {
     struct export *x = arg;
     db_close(x->db);
-    free(x->text.p);
+    text_clear(&x->text);
     free(x->path);
     free(x);
 }
@@ -254,18 +178,18 @@ static int add_head(struct server *s, struct search_run *r, struct export *x, st
 {
     if (!x->json) {
         for (int i = 0; i < COLUMNS; i++) {
-            add_text(&x->text, i ? "," : "");
-            add_text(&x->text, columns[i].name);
+            text_put(&x->text, i ? "," : "");
+            text_put(&x->text, columns[i].name);
         }
-        add_text(&x->text, "\r\n");
+        text_put(&x->text, "\r\n");
     } else {
         json_t *doc = searches_json(s, r, err);
         char *text = doc ? json_dumps(doc, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
         json_decref(doc);
         x->text.broken = !text;
-        add_text(&x->text, "{\"search\":");
-        add_text(&x->text, text ? text : "");
-        add_text(&x->text, ",\n\"candidates\":[");
+        text_put(&x->text, "{\"search\":");
+        text_put(&x->text, text ? text : "");
+        text_put(&x->text, ",\n\"candidates\":[");
         free(text);
     }
     return x->text.broken ? err_set(err, ERR_NO_MEMORY, "", "no memory for an export") : 0;

@@ -8,6 +8,7 @@
 #include "server/searches.h"
 #include "server/server.h"
 #include "server/store_blob.h"
+#include "server/store_search.h"
 #include "server/weights_file.h"
 
 #include <stdio.h>
@@ -117,17 +118,20 @@ static char *metadata(const struct search_run *r, const struct scores_row *row, 
 static int fill_source(struct server *s, struct search_run *r, const struct scores_row *row, const json_t *result,
                        struct weights_source *src, struct err *err)
 {
-    int rc = searches_input(s, r, err);
+    json_t *input;
+    int rc = store_search_input(s->db, r, &input, err);
     if (rc < 0)
         return rc;
-    const json_t *checkpoint = json_object_get(r->input, "checkpoint"),
+    const json_t *checkpoint = json_object_get(input, "checkpoint"),
                  *rename = json_object_get(checkpoint, "rename"), *statistics = json_object_get(result, "statistics");
     struct store_blob blob;
     rc = store_blob_need(s->db, json_string_value(json_object_get(checkpoint, "blob")), "checkpoint", &blob, err);
-    if (rc < 0)
+    if (rc < 0) {
+        json_decref(input);
         return rc;
+    }
     src->database = strdup(db_path(s->db));
-    src->space = json_dumps(json_object_get(json_object_get(r->input, "space"), "document"), JSON_COMPACT);
+    src->space = json_dumps(json_object_get(json_object_get(input, "space"), "document"), JSON_COMPACT);
     src->code = strdup(row->code);
     src->rename = rename ? json_dumps(rename, JSON_COMPACT) : NULL;
     src->statistics = statistics ? json_dumps(statistics, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
@@ -135,6 +139,7 @@ static int fill_source(struct server *s, struct search_run *r, const struct scor
     src->input = r->shape;
     src->blob = blob.id;
     src->size = blob.size;
+    json_decref(input);
     return src->database && src->space && src->code && src->metadata ? 0 : no_memory(err);
 }
 

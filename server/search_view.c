@@ -7,6 +7,8 @@
 #include "server/store_search.h"
 
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 static json_t *real_or_null(double v)
 {
@@ -79,5 +81,14 @@ json_t *searches_json(struct server *s, struct search_run *r, struct err *err)
 
 int searches_input(struct server *s, struct search_run *r, struct err *err)
 {
-    return r->input ? 0 : store_search_input(s->db, r, &r->input, err);
+    json_t *doc = NULL;
+    int rc = r->input ? 1 : store_search_input(s->db, r, &doc, err);
+    if (rc != 0)
+        return rc < 0 ? rc : 0;
+    char *text = json_dumps(doc, JSON_COMPACT | JSON_REAL_PRECISION(17));
+    json_decref(doc);
+    size_t n = text ? strlen(text) : 0;
+    r->input = text ? strndup(text + 1, n - 2) : NULL; /* without the braces */
+    free(text);
+    return r->input ? 0 : err_set(err, ERR_NO_MEMORY, "", "no memory for a job document");
 }

@@ -58,7 +58,7 @@ static void run_free(struct search_run *r)
     json_decref(r->evaluation);
     json_decref(r->tags);
     json_decref(r->error);
-    json_decref(r->input);
+    free(r->input);
     free(r->name);
     free(r->notes);
     free(r->loose);

@@ -25,7 +25,7 @@ struct search_run {
     char *name, *notes, *owner;
     json_t *strategy, *constraints, *policy, *evaluation, *tags, *error;
     int64_t images; /* evaluation.images */
-    json_t *input;  /* the job document without candidates; NULL until needed */
+    char *input;    /* members of a job document, but for kind and candidates; NULL until needed */
     struct shape shape; /* of an image, after the data set's transform */
     int64_t labels;     /* in the split that is scored */
     struct space *space;

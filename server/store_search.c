@@ -350,9 +350,9 @@ int store_search_input(struct db *db, const struct search_run *r, json_t **out, 
         json_decref(dataset);
         return rc;
     }
-    *out = json_pack("{ss s{sI so} so s{sI so} sO sO}", "kind", "score", "space", "id", (json_int_t)r->space_id,
-                     "document", space, "checkpoint", checkpoint, "dataset", "id", (json_int_t)r->dataset_id,
-                     "document", dataset, "policy", r->policy, "evaluation", r->evaluation);
+    *out = json_pack("{s{sI so} so s{sI so} sO sO}", "space", "id", (json_int_t)r->space_id, "document", space,
+                     "checkpoint", checkpoint, "dataset", "id", (json_int_t)r->dataset_id, "document", dataset, "policy",
+                     r->policy, "evaluation", r->evaluation);
     return *out ? 0 : err_set(err, ERR_NO_MEMORY, "", "no memory for a job document");
 }
 
