@@ -79,6 +79,9 @@ static inline double scores_accuracy(const struct scores *s, uint32_t row)
     return (double)s->n_correct[row] / (double)s->n_images[row];
 }
 
+int scores_passes(const struct scores *s, const struct scores_filter *f, uint32_t row); /* genes must be decoded */
+int scores_lets_all_pass(const struct scores_filter *f);
+uint32_t scores_count_passing(const struct scores *s, const struct scores_filter *f);
 void scores_order_clear(struct scores *s);
 void scores_view_clear(struct scores *s);
 

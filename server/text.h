@@ -15,7 +15,7 @@ struct text { /* zeroed: empty. Without a terminator. */
 void text_add(struct text *t, const char *s, size_t n);
 void text_put(struct text *t, const char *s);
 void text_int(struct text *t, int64_t v);
-void text_real(struct text *t, double v);       /* finite; the shorter of 15 and 17 digits that reads back the same */
+void text_real(struct text *t, double v);      /* finite; the shorter of 15 and 17 digits that reads back the same */
 void text_json(struct text *t, const char *s); /* as a JSON string, in quotes */
 void text_clear(struct text *t);
 

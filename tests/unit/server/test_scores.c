@@ -1,7 +1,7 @@
 /* scores, pages and views against brute force; then a million rows against the clock. */
 #include "proto/base/rng.h"
 #include "server/scores_order.h"
-#include "server/scores_view.h"
+#include "server/scores_table.h"
 #include "tests/unit/test.h"
 
 #include <stdio.h>
@@ -189,6 +189,79 @@ TEST(scores_pages_brute_force)
     CHECK_INT(scores_column_parse("macs"), SCORES_BY_MACS);
     CHECK_INT(scores_column_parse("mac"), -1);
     scores_free(s);
+}
+
+/* Pages of a large table at a few places, by offset and by cursor, one after the other into rows. */
+static size_t some_pages(struct scores *s, enum scores_column by, int descending, const struct scores_filter *f,
+                         uint32_t *rows)
+{
+    static const uint32_t from[] = {0, 90, 2500, 20000, 39990};
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof from / sizeof *from; i++) {
+        struct scores_cursor at = {.row = from[i]};
+        for (int more = 0; more < 3; more++) {
+            struct scores_page page;
+            CHECK_INT(scores_page(s, by, descending, f, &at, 30, rows + n, &page, NULL), 0);
+            n += page.n;
+            rows[n++] = page.total;
+            at = page.cursor;
+            if (!page.more)
+                break;
+        }
+    }
+    return n;
+}
+
+TEST(scores_orders_built_elsewhere)
+{
+    enum { N = 40000, LATER = 2000, ROOM = 600 };
+    struct rng rng;
+    static uint32_t picked[ROOM], walked[ROOM];
+    for (int by = 0; by < SCORES_COLUMNS; by++) {
+        struct scores *s = scores_new(GENES, decode, NULL);
+        rng_seed(&rng, 6, (uint64_t)by);
+        for (uint32_t i = 0; i < N; i++)
+            add(s, &rng, i);
+        for (uint32_t i = 0; i < N; i++) /* in any order: results do come so */
+            if (i % 100)
+                set(s, &rng, (i * 7919u) % N);
+        for (uint32_t i = 0; i < N; i++) {
+            char code[16];
+            code_of(i, code);
+            if (i % 16)
+                scores_set_truth(s, code, rng_uniform(&rng));
+        }
+        struct scores_filter f[2];
+        scores_filter_init(&f[0]);
+        scores_filter_init(&f[1]);
+        f[1].macs_max = 1150;
+        for (int descending = 0; descending < 2; descending++) {
+            CHECK_INT(scores_build_wanted(s, (enum scores_column)by, descending), 1);
+            struct scores_build *b = scores_build_begin(s, (enum scores_column)by, descending);
+            CHECK(b != NULL);
+            for (uint32_t i = 0; i < LATER; i++) /* the table goes on meanwhile */
+                add(s, &rng, scores_count(s));
+            for (uint32_t i = 0; i < 50; i++)
+                set(s, &rng, scores_count(s) - 1 - i * 31);
+            scores_build_run(b);
+            for (int k = 0; k < 2; k++) {
+                size_t n = some_pages(s, (enum scores_column)by, descending, &f[k], picked);
+                scores_build_end(s, b);
+                CHECK_INT(scores_build_wanted(s, (enum scores_column)by, descending), 0);
+                CHECK_INT(some_pages(s, (enum scores_column)by, descending, &f[k], walked), n);
+                for (size_t i = 0; i < n; i++)
+                    CHECK_INT(walked[i], picked[i]);
+                scores_order_clear(s);
+                b = scores_build_begin(s, (enum scores_column)by, descending);
+                scores_build_run(b);
+            }
+            scores_build_end(NULL, b);
+        }
+        struct scores_build *b = scores_build_begin(s, (enum scores_column)by, 0);
+        scores_build_run(b);
+        scores_free(s);
+        scores_build_end(NULL, b);
+    }
 }
 
 TEST(scores_rows)
