@@ -1,7 +1,7 @@
 -- The whole current schema of the coordinator's database. Hashes are lower-case hex text, times Unix milliseconds,
 -- documents JSON text. A change comes with deploy/migrate/NNNN_what.sql, NNNN the new user_version. The program refuses a
 -- file whose user_version is newer than its own.
-PRAGMA user_version = 5;
+PRAGMA user_version = 6;
 
 -- Who may call: people's and programs' tokens, join tokens, and one key for each worker. Only hashes are kept.
 CREATE TABLE token (
@@ -95,7 +95,11 @@ CREATE TABLE search (
     notes TEXT NOT NULL,
     owner TEXT NOT NULL,
     created INTEGER NOT NULL,
-    finished INTEGER
+    finished INTEGER,
+    proposed INTEGER,               -- of one that ended: how many candidates, and the best one's idx
+    scored INTEGER,
+    failed INTEGER,
+    best INTEGER
 ) STRICT;
 CREATE INDEX search_space ON search (space);
 CREATE INDEX search_checkpoint ON search (checkpoint);

@@ -30,8 +30,11 @@ struct backup {
 static int wrong(sqlite3 *handle, const char *where, struct err *err)
 {
     int code = sqlite3_errcode(handle) & 0xff;
-    return err_set(err, code == SQLITE_FULL ? ERR_DISK_FULL : code == SQLITE_NOMEM ? ERR_NO_MEMORY : ERR_IO, where,
-                   "%s", sqlite3_errmsg(handle));
+    return err_set(err,
+                   code == SQLITE_FULL    ? ERR_DISK_FULL
+                   : code == SQLITE_NOMEM ? ERR_NO_MEMORY
+                                          : ERR_IO,
+                   where, "%s", sqlite3_errmsg(handle));
 }
 
 /* ---- the copy */
@@ -43,8 +46,9 @@ static int open_part(struct backup *b, struct err *err)
     if (b->fd < 0)
         return err_errno(err, errno, b->part, "cannot make the backup");
     if (sqlite3_open_v2(b->part, &b->to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK ||
-        sqlite3_exec(b->to, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; "
-                            "PRAGMA cache_size = -4096",
+        sqlite3_exec(b->to,
+                     "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; "
+                     "PRAGMA cache_size = -4096",
                      NULL, NULL, NULL) != SQLITE_OK)
         return b->to ? wrong(b->to, b->part, err) : err_set(err, ERR_NO_MEMORY, "", "no memory for a backup");
     return 0;
@@ -81,8 +85,11 @@ int backup_step(struct backup *b, int pages, struct err *err)
         return 0;
     if (rc == SQLITE_OK || rc == SQLITE_BUSY || rc == SQLITE_LOCKED)
         return 1;
-    return err_set(err, rc == SQLITE_FULL ? ERR_DISK_FULL : rc == SQLITE_NOMEM ? ERR_NO_MEMORY : ERR_IO, b->part,
-                   "the backup stopped: %s", sqlite3_errstr(rc));
+    return err_set(err,
+                   rc == SQLITE_FULL    ? ERR_DISK_FULL
+                   : rc == SQLITE_NOMEM ? ERR_NO_MEMORY
+                                        : ERR_IO,
+                   b->part, "the backup stopped: %s", sqlite3_errstr(rc));
 }
 
 int64_t backup_pages_done(const struct backup *b)

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <uv.h>
 
 struct db {
     sqlite3 *handle;
@@ -128,7 +129,7 @@ static int open_writer(struct db *db, struct err *err)
     if (rc >= 0 && version == 0) /* so that deleting can give the end of the file back */
         rc = run(db, "PRAGMA auto_vacuum = INCREMENTAL", err);
     if (rc >= 0)
-        rc = run(db, "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 2000; PRAGMA cache_size = -65536", err);
+        rc = run(db, "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 1000; PRAGMA cache_size = -65536", err);
     if (rc < 0 || (rc = migrate_run(db->handle, db->path, err)) < 0)
         return rc;
     for (int i = 0; i < SQL_COUNT; i++)
@@ -171,9 +172,55 @@ int db_open_reader(const char *path, struct db **out, struct err *err)
     return 0;
 }
 
+struct db_check {
+    uv_thread_t thread;
+    char *path;
+    struct err err;
+};
+
+static void check_file(void *arg)
+{
+    struct db_check *c = arg;
+    struct db *db;
+    if (db_open_reader(c->path, &db, &c->err) < 0)
+        return;
+    migrate_check(db->handle, c->path, "quick_check", &c->err);
+    db_close(db);
+}
+
+int db_check_begin(const char *path, struct db_check **out, struct err *err)
+{
+    struct db_check *c = calloc(1, sizeof *c);
+    if (!c || !(c->path = strdup(path)) || uv_thread_create(&c->thread, check_file, c) != 0) {
+        if (c)
+            free(c->path);
+        free(c);
+        return err_set(err, ERR_NO_MEMORY, "", "no memory to check the database");
+    }
+    *out = c;
+    return 0;
+}
+
+int db_check_end(struct db_check *c, struct err *err)
+{
+    uv_thread_join(&c->thread);
+    int rc = -(int)c->err.code;
+    if (rc < 0)
+        *err = c->err;
+    free(c->path);
+    free(c);
+    return rc;
+}
+
 int db_open_file(const char *path, struct db **out, struct err *err)
 {
     return open_handle(path, SQLITE_OPEN_READONLY, out, err);
+}
+
+void db_abandon(struct db *db)
+{
+    sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    db_close(db);
 }
 
 void db_close(struct db *db)

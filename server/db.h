@@ -22,10 +22,16 @@ enum sql {
 
 struct db;
 
-int db_open(const char *path, struct db **out, struct err *err);        /* the writer; makes the file when absent */
+int db_open(const char *path, struct db **out, struct err *err); /* the writer; makes the file when absent */
+/* Looks through the whole file on another thread while the start reads it. Nothing may be written until db_check_end
+ * found it sound; it waits, and frees c. */
+struct db_check;
+int db_check_begin(const char *path, struct db_check **out, struct err *err);
+int db_check_end(struct db_check *c, struct err *err);
 int db_open_reader(const char *path, struct db **out, struct err *err); /* for one worker thread at a time */
 int db_open_file(const char *path, struct db **out, struct err *err);   /* read only, a file that nobody writes */
 void db_close(struct db *db);
+void db_abandon(struct db *db); /* closes it, leaving the file as it is */
 const char *db_path(const struct db *db);
 
 int db_write(struct db *db, struct err *err); /* begins the turn's transaction unless it is open */

@@ -21,7 +21,7 @@ struct worker {
     int64_t threads, memory_bytes;
     int active, revoked; /* neither: it left */
     int64_t scored, failed;
-    double rate;          /* candidates per second, 0 unknown */
+    double rate; /* candidates per second, 0 unknown */
     struct trust trust;
     int64_t quarantined;  /* wall; 0: it may work */
     int64_t joined, seen; /* wall */

@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { ROUNDS = 16, IDLE_TIMEOUT_S = 75, POOL = 12 * 1024, LAZY_MS = 50, LAZY_BYTES = 4 << 20 };
+enum { ROUNDS = 16, IDLE_TIMEOUT_S = 75, POOL = 8 * 1024, LAZY_MS = 50, LAZY_BYTES = 4 << 20 };
 enum { RETRY_MS = 5000, FULL_MS = 2000 };
 enum { SLOWEST = 1024 }; /* bytes a second of an upload */
 

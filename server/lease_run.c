@@ -14,6 +14,7 @@
 #include "server/sched.h"
 #include "server/searches.h"
 #include "server/server.h"
+#include "server/store_search.h"
 #include "server/text.h"
 
 #include <stdlib.h>
@@ -49,6 +50,23 @@ static void lease_text(const struct lease_id *id, char out[33])
     hash_hex(id->bytes, sizeof id->bytes, out);
 }
 
+/* The rows may not be in memory: a search that ended can have errands. */
+static int write_code(struct server *s, const struct search_run *r, uint32_t row, struct text *out, struct err *err)
+{
+    struct scores_row c = {0};
+    struct arena a;
+    arena_init(&a, 0);
+    int rc = 0;
+    if (r->scores)
+        scores_get(r->scores, row, &c);
+    else
+        rc = store_search_code(s->db, r->id, row, &a, &c.code, err);
+    if (rc >= 0)
+        text_json(out, c.code);
+    arena_clear(&a);
+    return rc;
+}
+
 /* Written, not built: a lease is a kilobyte of documents that are alike for a whole search. */
 static int write_lease(struct server *s, const struct sched_grant *g, struct text *out, struct err *err)
 {
@@ -57,8 +75,6 @@ static int write_lease(struct server *s, const struct sched_grant *g, struct tex
     if (!r)
         return err_set(err, ERR_INTERNAL, "", "a lease for search %lld that is not there", (long long)g->search);
     const char *kind = e ? errand_job_kind(e->kind) : "score";
-    if (!searches_scores(s, r, err))
-        return -(int)err->code;
     int rc = searches_input(s, r, err);
     if (rc < 0)
         return rc;
@@ -77,14 +93,12 @@ static int write_lease(struct server *s, const struct sched_grant *g, struct tex
     text_put(out, "\",");
     text_put(out, r->input);
     text_put(out, ",\"candidates\":");
-    for (uint32_t i = 0; i < g->nrows; i++) {
-        struct scores_row row;
-        scores_get(r->scores, g->rows[i], &row);
+    for (uint32_t i = 0; i < g->nrows && rc >= 0; i++) {
         text_put(out, i ? "," : "[");
-        text_json(out, row.code);
+        rc = write_code(s, r, g->rows[i], out, err);
     }
     text_put(out, "]}}");
-    return 0;
+    return rc;
 }
 
 static int store_grant(struct server *s, const struct sched_grant *g, int64_t worker, struct err *err)

@@ -188,6 +188,24 @@ static void stop_timers(struct loop *l)
     uv_close((uv_handle_t *)&l->beat, NULL);
 }
 
+/* Reads everything while another thread looks through the file; a damaged file is refused, and left as it was. */
+static int read_database(struct server *s, const char *path, struct err *err)
+{
+    struct db_check *check;
+    struct err damage = {0};
+    int rc = db_open(path, &s->db, err);
+    if (rc < 0 || (rc = db_check_begin(path, &check, err)) < 0)
+        return rc;
+    if ((rc = auth_new(s->db, &s->auth, err)) >= 0 && (rc = events_new(s, &s->events, err)) >= 0 &&
+        (rc = reaper_new(s, &s->reaper, err)) >= 0)
+        rc = load(s, err);
+    if (db_check_end(check, &damage) >= 0)
+        return rc;
+    *err = damage;
+    s->damaged = 1;
+    return -(int)err->code;
+}
+
 static int open_rooms(struct loop *l, struct err *err)
 {
     struct server *s = &l->server;
@@ -199,10 +217,8 @@ static int open_rooms(struct loop *l, struct err *err)
     s->metrics = metrics_new();
     if (!s->metrics)
         return err_set(err, ERR_NO_MEMORY, "", "no memory for metrics");
-    if ((rc = db_open(path, &s->db, err)) < 0 || (rc = auth_new(s->db, &s->auth, err)) < 0 ||
-        (rc = auth_bootstrap(s->auth, s->config->data, err)) < 0 || (rc = events_new(s, &s->events, err)) < 0 ||
-        (rc = reaper_new(s, &s->reaper, err)) < 0 ||
-        (rc = load(s, err)) < 0 || (rc = db_commit(s->db, err)) < 0)
+    if ((rc = read_database(s, path, err)) < 0 || (rc = auth_bootstrap(s->auth, s->config->data, err)) < 0 ||
+        (rc = db_commit(s->db, err)) < 0)
         return rc;
     rc = watchdog_new((int64_t)(s->config->stall_s * 1000), &s->watchdog, err);
     return rc < 0 ? rc : http_open(s, &s->http, err);
@@ -218,7 +234,10 @@ static void close_rooms(struct loop *l)
     reaper_free(s->reaper);
     unload(s);
     auth_free(s->auth);
-    db_close(s->db);
+    if (s->damaged)
+        db_abandon(s->db);
+    else
+        db_close(s->db);
     metrics_free(s->metrics);
     if (l->lock >= 0)
         close(l->lock);

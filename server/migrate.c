@@ -105,10 +105,10 @@ int migrate_run(sqlite3 *handle, const char *path, struct err *err)
 {
     int64_t version;
     int rc = migrate_readable(handle, path, &version, err);
-    if (rc < 0 || (version > 0 && (rc = migrate_check(handle, path, "quick_check", err)) < 0))
+    if (rc < 0 || version == migrate_version())
         return rc;
-    if (version == migrate_version())
-        return 0;
+    if (version > 0 && (rc = migrate_check(handle, path, "quick_check", err)) < 0) /* before anything is changed */
+        return rc;
     if ((rc = run(handle, path, "BEGIN IMMEDIATE", err)) < 0)
         return rc;
     rc = version == 0 ? run(handle, path, schema_sql, err) : upgrade(handle, path, version, err);

@@ -544,13 +544,16 @@ static int audit(struct request *rq, struct err *err)
                    what);
 }
 
+static int call_again(struct request *rq, struct err *err)
+{
+    int rc = rq->on_end ? rq->on_end(rq->server, rq, err) : rq->route.handler(rq->server, rq, err);
+    return rc < 0 ? rc : audit(rq, err);
+}
+
 static int call_handler(struct request *rq, struct err *err)
 {
     int rc = parse_body(rq, err);
-    if (rc < 0)
-        return rc;
-    rc = rq->on_end ? rq->on_end(rq->server, rq, err) : rq->route.handler(rq->server, rq, err);
-    return rc < 0 ? rc : audit(rq, err);
+    return rc < 0 ? rc : call_again(rq, err);
 }
 
 static int call_done(struct request *rq, struct err *err)
@@ -616,6 +619,24 @@ static void worked(uv_work_t *w, int status)
     run_step(rq, call_done);
     if (job.release)
         job.release(job.arg);
+    if (!after_step(rq))
+        http_resume(rq);
+    http_turn_soon(rq->server->http);
+}
+
+int request_hold(struct request *rq)
+{
+    http_work_began(rq);
+    return 1;
+}
+
+void request_again(struct request *rq, const struct err *err)
+{
+    http_work_ended(rq);
+    if (err->code)
+        request_fail(rq, err);
+    else
+        run_step(rq, call_again);
     if (!after_step(rq))
         http_resume(rq);
     http_turn_soon(rq->server->http);

@@ -1,7 +1,7 @@
 /* request: one HTTP exchange as handlers see it. Parameters and body were checked against the contract before a handler
- * runs. A handler returns 0 after answering (or after handing the answer to request_work), or a negative error that
- * becomes problem+json; a refused request leaves nothing in the database. Answers to requests that wrote leave after
- * COMMIT. */
+ * runs. A handler returns 0 after answering (or after handing the answer to request_work), what request_hold gave, or a
+ * negative error that becomes problem+json; a refused request leaves nothing in the database. Answers to requests that
+ * wrote leave after COMMIT. */
 #ifndef SERVER_REQUEST_H
 #define SERVER_REQUEST_H
 
@@ -30,7 +30,7 @@ int64_t request_int(const struct request *rq, const char *name, int64_t otherwis
 double request_number(const struct request *rq, const char *name, double otherwise);
 const char *request_header(const struct request *rq, const char *name);
 const char *request_cookie(const struct request *rq, const char *name);
-const struct sockaddr *request_address(const struct request *rq);         /* the client's; NULL when unknown */
+const struct sockaddr *request_address(const struct request *rq);      /* the client's; NULL when unknown */
 void request_identify(struct request *rq, const struct auth_who *who); /* who it is, when the handler finds out */
 
 const json_t *request_body(const struct request *rq); /* NULL: none, or not JSON */
@@ -65,6 +65,11 @@ struct request_job {
 int request_work(struct request *rq, const struct request_job *job);
 int request_work_committed(struct request *rq,
                            const struct request_job *job); /* work begins after this turn's commit */
+
+/* rq sleeps until request_again: then its handler runs once more, or it fails with err. Returns 1, which the handler
+ * returns. */
+int request_hold(struct request *rq);
+void request_again(struct request *rq, const struct err *err);
 
 /* Operations with a streamed body (x-body: stream): their handler runs before the body and calls request_set_body;
  * piece then gets every piece as it arrives, end answers. A state hangs on the exchange; gone runs when it ends,

@@ -14,6 +14,7 @@
 #include "server/sched.h"
 #include "server/searches.h"
 #include "server/server.h"
+#include "server/store_search.h"
 #include "server/trust_run.h"
 #include "server/weights.h"
 
@@ -28,18 +29,13 @@ struct delivery {
     int64_t job, worker;   /* the worker the lease was given to */
     const char *lease;
     struct lease_id id;
-    uint32_t *rows; /* of the job, as the store says, sorted */
+    uint32_t *rows; /* of the job, as the store says */
+    const char **codes;
     size_t nrows;
-    const json_t **scores; /* [nrows], in the order of rows */
+    const json_t **scores; /* [nrows] */
 };
 
 /* ---- candidates of a job */
-
-static int by_number(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return (x > y) - (x < y);
-}
 
 int result_run_rows(struct server *s, int64_t job, uint32_t **rows, size_t *n, struct err *err)
 {
@@ -121,6 +117,17 @@ static int check_score(const struct search_run *r, const json_t *score, struct e
     return 0;
 }
 
+/* -1: not of this job. Results come in the order of the job, or nearly: `guess` is looked at first. */
+static int64_t find_code(const struct delivery *d, const char *code, size_t guess)
+{
+    for (size_t i = 0; i < d->nrows; i++) {
+        size_t at = (guess + i) % d->nrows;
+        if (strcmp(d->codes[at], code) == 0)
+            return (int64_t)at;
+    }
+    return -1;
+}
+
 /* Every candidate of the job exactly once, nothing else. */
 static int match(struct delivery *d, const json_t *body, struct err *err)
 {
@@ -130,17 +137,15 @@ static int match(struct delivery *d, const json_t *body, struct err *err)
         return err_set(err, ERR_NO_MEMORY, "", "no memory for a result");
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *score = json_array_get(list, i);
-        int64_t found = scores_find(d->run->scores, json_string_value(json_object_get(score, "code")));
-        uint32_t row = (uint32_t)found;
-        uint32_t *at = found < 0 ? NULL : bsearch(&row, d->rows, d->nrows, sizeof row, by_number);
-        int rc = !at                       ? err_set(err, ERR_INVALID, "/code", "is no candidate of this job")
-                 : d->scores[at - d->rows] ? err_set(err, ERR_INVALID, "/code", "is given twice")
-                                           : check_score(d->run, score, err);
+        int64_t at = find_code(d, json_string_value(json_object_get(score, "code")), i);
+        int rc = at < 0          ? err_set(err, ERR_INVALID, "/code", "is no candidate of this job")
+                 : d->scores[at] ? err_set(err, ERR_INVALID, "/code", "is given twice")
+                                 : check_score(d->run, score, err);
         if (rc < 0) {
             err_prefix(err, "/scores/%zu", i);
             return rc;
         }
-        d->scores[at - d->rows] = score;
+        d->scores[at] = score;
     }
     for (size_t i = 0; i < d->nrows; i++)
         if (!d->scores[i])
@@ -351,17 +356,26 @@ static int errand_rows(struct delivery *d, struct err *err)
     return 0;
 }
 
+/* The rows may not be in memory: a search that ended can have errands. */
+static int read_codes(struct server *s, struct delivery *d, struct arena *a, struct err *err)
+{
+    d->codes = arena_array(a, d->nrows + 1, sizeof *d->codes);
+    int rc = d->codes ? 0 : err_set(err, ERR_NO_MEMORY, "", "no memory for a result");
+    for (size_t i = 0; i < d->nrows && rc >= 0; i++)
+        rc = store_search_code(s->db, d->run->id, d->rows[i], a, &d->codes[i], err);
+    return rc;
+}
+
 static int deliver(struct server *s, struct request *rq, struct delivery *d, struct err *err)
 {
     const json_t *body = request_body(rq), *error = json_object_get(body, "error");
     int rc = d->errand ? errand_rows(d, err) : result_run_rows(s, d->job, &d->rows, &d->nrows, err);
     if (rc < 0)
         return rc;
-    if (!searches_scores(s, d->run, err))
-        return -(int)err->code;
-    qsort(d->rows, d->nrows, sizeof *d->rows, by_number);
     if (error)
         return whole_error(s, rq, d, error, err);
+    if ((rc = read_codes(s, d, request_arena(rq), err)) < 0)
+        return rc;
     struct err wrong = {0};
     if (match(d, body, &wrong) >= 0)
         return d->errand ? take_errand(s, rq, d, err) : take_result(s, rq, d, err);

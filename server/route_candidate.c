@@ -16,23 +16,6 @@ static int no_memory(struct err *err)
     return err_set(err, ERR_NO_MEMORY, "", "no memory for the answer");
 }
 
-static int find(struct server *s, struct request *rq, struct search_run **r, struct scores_row *row, struct err *err)
-{
-    int64_t id = request_int(rq, "id", 0);
-    const char *code = request_text(rq, "code");
-    *r = searches_find(s->searches, id);
-    if (!*r)
-        return err_set(err, ERR_NOT_FOUND, "path id", "there is no search %lld", (long long)id);
-    struct scores *scores = searches_scores(s, *r, err);
-    if (!scores)
-        return -(int)err->code;
-    int64_t at = scores_find(scores, code);
-    if (at < 0)
-        return err_set(err, ERR_NOT_FOUND, "path code", "\"%.200s\" is no candidate of this search", code);
-    scores_get(scores, (uint32_t)at, row);
-    return 0;
-}
-
 /* Better ones + 1; ties share a rank. 0: not scored. */
 static int64_t rank_of(const struct scores *scores, uint32_t row)
 {
@@ -88,8 +71,8 @@ int route_getCandidate(struct server *s, struct request *rq, struct err *err)
 {
     struct search_run *r;
     struct scores_row row;
-    int rc = find(s, rq, &r, &row, err);
-    if (rc < 0)
+    int rc = searches_open_candidate(s, rq, &r, &row, err);
+    if (rc)
         return rc;
     json_t *j = searches_candidate(r, &row, rank_of(r->scores, row.row));
     if (!j)

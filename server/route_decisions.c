@@ -12,17 +12,6 @@
 
 enum { LINES = 1000, LINES_MAX = 5000, NEIGHBOURS = 200 };
 
-static int open_scores(struct server *s, struct request *rq, struct search_run **run, struct scores **scores,
-                       struct err *err)
-{
-    int64_t id = request_int(rq, "id", 0);
-    *run = searches_find(s->searches, id);
-    if (!*run)
-        return err_set(err, ERR_NOT_FOUND, "id", "search %lld does not exist", (long long)id);
-    *scores = searches_scores(s, *run, err);
-    return *scores ? 0 : -(int)ERR_INTERNAL;
-}
-
 static int answer(struct request *rq, json_t *doc, struct err *err)
 {
     return doc ? request_json(rq, 200, doc) : err_set(err, ERR_NO_MEMORY, "", "not enough memory for the answer");
@@ -42,7 +31,7 @@ int route_getChoices(struct server *s, struct request *rq, struct err *err)
     struct search_run *run;
     struct scores *scores;
     uint32_t rows[LINES_MAX], limit = (uint32_t)request_int(rq, "limit", LINES);
-    int rc = open_scores(s, rq, &run, &scores, err);
+    int rc = searches_open(s, rq, &run, &scores, err);
     if (rc == 0)
         rc = scores_decode(scores, err);
     if (rc)
@@ -78,7 +67,7 @@ int route_getNeighbours(struct server *s, struct request *rq, struct err *err)
     struct search_run *run;
     struct scores *scores;
     struct scores_neighbour found[NEIGHBOURS];
-    int rc = open_scores(s, rq, &run, &scores, err);
+    int rc = searches_open(s, rq, &run, &scores, err);
     if (rc)
         return rc;
     int64_t row = scores_find(scores, request_text(rq, "code"));
@@ -111,7 +100,7 @@ int route_getGenerations(struct server *s, struct request *rq, struct err *err)
     struct scores *scores;
     struct scores_generation *g;
     size_t n;
-    int rc = open_scores(s, rq, &run, &scores, err);
+    int rc = searches_open(s, rq, &run, &scores, err);
     if (rc == 0)
         rc = scores_generations(scores, &g, &n, err);
     if (rc)

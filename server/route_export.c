@@ -197,17 +197,17 @@ static int add_head(struct server *s, struct search_run *r, struct export *x, st
 
 static int export(struct server *s, struct request *rq, int json, struct err *err)
 {
-    int64_t id = request_int(rq, "id", 0);
-    struct search_run *r = searches_find(s->searches, id);
-    if (!r)
-        return err_set(err, ERR_NOT_FOUND, "path id", "there is no search %lld", (long long)id);
-    struct scores *scores = searches_scores(s, r, err);
-    struct export *x = scores ? calloc(1, sizeof *x) : NULL;
+    struct search_run *r;
+    int rc = searches_named(s, rq, &r, err);
+    if (rc < 0)
+        return rc;
+    int64_t id = r->id, count = searches_summary(r).proposed;
+    struct export *x = calloc(1, sizeof *x);
     if (!x)
-        return scores ? err_set(err, ERR_NO_MEMORY, "", "no memory for an export") : -(int)err->code;
-    *x = (struct export){.path = strdup(db_path(s->db)), .search = id, .count = scores_count(scores), .json = json};
+        return err_set(err, ERR_NO_MEMORY, "", "no memory for an export");
+    *x = (struct export){.path = strdup(db_path(s->db)), .search = id, .count = count, .json = json};
     x->text.broken = !x->path;
-    int rc = add_head(s, r, x, err);
+    rc = add_head(s, r, x, err);
     if (rc < 0) {
         release(x);
         return rc;

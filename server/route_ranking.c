@@ -3,6 +3,7 @@
 #include "server/routes.h"
 #include "server/scores_order.h"
 #include "server/scores_view.h"
+#include "server/search_load.h"
 #include "server/searches.h"
 #include "server/server.h"
 
@@ -18,18 +19,6 @@ enum { PAGE = 100, PAGE_MAX = 1000, POINTS = 5000, FRONT_MAX = 10000 };
 static int no_memory(struct err *err)
 {
     return err_set(err, ERR_NO_MEMORY, "", "not enough memory for the answer");
-}
-
-/* The search and its scores by the path's id. */
-static int open_scores(struct server *s, struct request *rq, struct search_run **run, struct scores **scores,
-                       struct err *err)
-{
-    int64_t id = request_int(rq, "id", 0);
-    *run = searches_find(s->searches, id);
-    if (!*run)
-        return err_set(err, ERR_NOT_FOUND, "path id", "search %lld does not exist", (long long)id);
-    *scores = searches_scores(s, *run, err);
-    return *scores ? 0 : -(int)ERR_INTERNAL;
 }
 
 static uint64_t bound(const struct request *rq, const char *name, uint64_t otherwise, int up)
@@ -126,7 +115,7 @@ int route_getRanking(struct server *s, struct request *rq, struct err *err)
     struct scores_cursor at;
     struct scores_page page = {0};
     uint32_t rows[PAGE_MAX], limit = (uint32_t)request_int(rq, "limit", PAGE);
-    int rc = open_scores(s, rq, &run, &scores, err);
+    int rc = searches_open(s, rq, &run, &scores, err);
     if (rc == 0)
         rc = read_cursor(rq, &at, err);
     if (rc)
@@ -154,6 +143,7 @@ int route_getRanking(struct server *s, struct request *rq, struct err *err)
     json_t *doc = items ? json_pack("{s:o,s:o,s:I}", "items", items, "next",
                                     page.more ? json_string(next) : json_null(), "total", (json_int_t)page.total)
                         : NULL;
+    search_load_order(s, run, (enum scores_column)by, descending); /* for the pages after this one */
     return doc ? request_json(rq, 200, doc) : no_memory(err);
 }
 
@@ -169,7 +159,7 @@ int route_getPareto(struct server *s, struct request *rq, struct err *err)
     struct scores *scores;
     const uint32_t *rows;
     size_t n;
-    int rc = open_scores(s, rq, &run, &scores, err);
+    int rc = searches_open(s, rq, &run, &scores, err);
     if (rc == 0)
         rc = scores_pareto(scores, cost_axis(rq, "cost"), &rows, &n, err);
     if (rc)
@@ -184,7 +174,7 @@ int route_getHistory(struct server *s, struct request *rq, struct err *err)
     struct search_run *run;
     struct scores *scores;
     uint32_t rows[PAGE_MAX];
-    int rc = open_scores(s, rq, &run, &scores, err);
+    int rc = searches_open(s, rq, &run, &scores, err);
     if (rc)
         return rc;
     size_t n = scores_series(scores, rows, PAGE_MAX);
@@ -240,7 +230,7 @@ int route_getPoints(struct server *s, struct request *rq, struct err *err)
     enum scores_axis x = cost_axis(rq, "x");
     struct scores_window w = {request_number(rq, "x_min", NAN), request_number(rq, "x_max", NAN),
                               request_number(rq, "y_min", NAN), request_number(rq, "y_max", NAN)};
-    int rc = open_scores(s, rq, &run, &scores, err);
+    int rc = searches_open(s, rq, &run, &scores, err);
     if (rc == 0)
         rc = scores_pareto(scores, x, &front, &n, err);
     if (rc)

@@ -10,13 +10,6 @@
 
 #include <string.h>
 
-static int find(struct server *s, struct request *rq, struct search_run **out, struct err *err)
-{
-    int64_t id = request_int(rq, "id", 0);
-    *out = searches_find(s->searches, id);
-    return *out ? 0 : err_set(err, ERR_NOT_FOUND, "path id", "there is no search %lld", (long long)id);
-}
-
 static int answer(struct server *s, struct request *rq, int status, struct search_run *r, struct err *err)
 {
     json_t *j = searches_json(s, r, err);
@@ -58,14 +51,14 @@ int route_listSearches(struct server *s, struct request *rq, struct err *err)
 int route_getSearch(struct server *s, struct request *rq, struct err *err)
 {
     struct search_run *r;
-    int rc = find(s, rq, &r, err);
+    int rc = searches_named(s, rq, &r, err);
     return rc < 0 ? rc : answer(s, rq, 200, r, err);
 }
 
 int route_patchSearch(struct server *s, struct request *rq, struct err *err)
 {
     struct search_run *r;
-    int rc = find(s, rq, &r, err);
+    int rc = searches_named(s, rq, &r, err);
     if (rc < 0 || (rc = store_search_patch(s->db, r, request_body(rq), err)) < 0)
         return rc;
     sched_search_weight(s->sched, r->id, (uint32_t)r->priority);
@@ -75,7 +68,7 @@ int route_patchSearch(struct server *s, struct request *rq, struct err *err)
 static int move(struct server *s, struct request *rq, unsigned from, enum search_state to, struct err *err)
 {
     struct search_run *r;
-    int rc = find(s, rq, &r, err);
+    int rc = searches_named(s, rq, &r, err);
     if (rc < 0)
         return rc;
     if (r->state == to)
@@ -107,7 +100,7 @@ int route_cancelSearch(struct server *s, struct request *rq, struct err *err)
 int route_deleteSearch(struct server *s, struct request *rq, struct err *err)
 {
     struct search_run *r;
-    int rc = find(s, rq, &r, err);
+    int rc = searches_named(s, rq, &r, err);
     if (rc < 0)
         return rc;
     s->reload = 1;

@@ -26,17 +26,6 @@ static int answer(struct request *rq, json_t *doc, struct err *err)
     return doc ? request_json(rq, 200, doc) : no_memory(err);
 }
 
-static int open_scores(struct server *s, struct request *rq, struct search_run **run, struct scores **scores,
-                       struct err *err)
-{
-    int64_t id = request_int(rq, "id", 0);
-    *run = searches_find(s->searches, id);
-    if (!*run)
-        return err_set(err, ERR_NOT_FOUND, "path id", "search %lld does not exist", (long long)id);
-    *scores = searches_scores(s, *run, err);
-    return *scores ? 0 : -(int)ERR_INTERNAL;
-}
-
 static json_t *number(double x)
 {
     return isfinite(x) ? json_real(x) : json_null();
@@ -57,7 +46,7 @@ int route_getDensity(struct server *s, struct request *rq, struct err *err)
     const char *tx = request_text(rq, "x"), *ty = request_text(rq, "y");
     int x = scores_axis_parse(tx ? tx : "macs"), y = scores_axis_parse(ty ? ty : "accuracy");
     uint32_t bins = (uint32_t)request_int(rq, "bins", BINS);
-    int rc = open_scores(s, rq, &run, &scores, err);
+    int rc = searches_open(s, rq, &run, &scores, err);
     if (rc == 0 && (x < 0 || y < 0))
         rc = err_set(err, ERR_INVALID, x < 0 ? "query x" : "query y", "not a column");
     struct scores_window window = {request_number(rq, "x_min", NAN), request_number(rq, "x_max", NAN),
@@ -90,7 +79,7 @@ int route_getImportance(struct server *s, struct request *rq, struct err *err)
     struct search_run *run;
     struct scores *scores;
     struct scores_importance *im;
-    int rc = open_scores(s, rq, &run, &scores, err);
+    int rc = searches_open(s, rq, &run, &scores, err);
     if (rc == 0)
         rc = scores_importance(scores, (uint32_t)request_int(rq, "top", TOP), &im, err);
     if (rc)
@@ -138,7 +127,7 @@ int route_getClasses(struct server *s, struct request *rq, struct err *err)
     const char *after = request_text(rq, "after");
     char *end = NULL, next[24];
     size_t at = after ? strtoul(after, &end, 10) : 0, limit = (size_t)request_int(rq, "limit", CLASS_PAGE);
-    int rc = open_scores(s, rq, &run, &scores, err);
+    int rc = searches_open(s, rq, &run, &scores, err);
     if (rc == 0 && after && (*end || end == after))
         rc = err_set(err, ERR_INVALID, "query after", "this is no cursor of a list of classes");
     if (rc == 0)
@@ -238,7 +227,7 @@ int route_putTruth(struct server *s, struct request *rq, struct err *err)
     struct search_run *run;
     struct truth t = {.s = s};
     size_t len = 0;
-    int rc = open_scores(s, rq, &run, &t.scores, err);
+    int rc = searches_open(s, rq, &run, &t.scores, err);
     if (rc)
         return rc;
     t.search = run->id;
@@ -270,7 +259,7 @@ int route_getCorrelation(struct server *s, struct request *rq, struct err *err)
     struct search_run *run;
     struct scores *scores;
     struct scores_correlation c;
-    int rc = open_scores(s, rq, &run, &scores, err);
+    int rc = searches_open(s, rq, &run, &scores, err);
     if (rc == 0)
         rc = scores_correlation(scores, &c, err);
     if (rc)

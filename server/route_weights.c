@@ -22,23 +22,6 @@ static int no_memory(struct err *err)
     return err_set(err, ERR_NO_MEMORY, "", "no memory for the answer");
 }
 
-static int find(struct server *s, struct request *rq, struct search_run **r, struct scores_row *row, struct err *err)
-{
-    int64_t id = request_int(rq, "id", 0);
-    const char *code = request_text(rq, "code");
-    *r = searches_find(s->searches, id);
-    if (!*r)
-        return err_set(err, ERR_NOT_FOUND, "path id", "there is no search %lld", (long long)id);
-    struct scores *scores = searches_scores(s, *r, err);
-    if (!scores)
-        return -(int)err->code;
-    int64_t at = scores_find(scores, code);
-    if (at < 0)
-        return err_set(err, ERR_NOT_FOUND, "path code", "\"%.200s\" is no candidate of this search", code);
-    scores_get(scores, (uint32_t)at, row);
-    return 0;
-}
-
 struct delivery {
     struct weights_source source;
     struct weights_file *file;
@@ -122,8 +105,8 @@ static int fill_source(struct server *s, struct search_run *r, const struct scor
     int rc = store_search_input(s->db, r, &input, err);
     if (rc < 0)
         return rc;
-    const json_t *checkpoint = json_object_get(input, "checkpoint"),
-                 *rename = json_object_get(checkpoint, "rename"), *statistics = json_object_get(result, "statistics");
+    const json_t *checkpoint = json_object_get(input, "checkpoint"), *rename = json_object_get(checkpoint, "rename"),
+                 *statistics = json_object_get(result, "statistics");
     struct store_blob blob;
     rc = store_blob_need(s->db, json_string_value(json_object_get(checkpoint, "blob")), "checkpoint", &blob, err);
     if (rc < 0) {
@@ -153,8 +136,8 @@ static int deliver(struct server *s, struct request *rq, struct search_run *r, c
         return no_memory(err);
     }
     *at = d;
-    snprintf(d->name, sizeof d->name, "attachment; filename=\"search-%lld-candidate-%u.safetensors\"",
-             (long long)r->id, row->row);
+    snprintf(d->name, sizeof d->name, "attachment; filename=\"search-%lld-candidate-%u.safetensors\"", (long long)r->id,
+             row->row);
     int rc = fill_source(s, r, row, result, &d->source, err);
     if (rc < 0) {
         drop_held(at);
@@ -214,8 +197,8 @@ int route_getCandidateWeights(struct server *s, struct request *rq, struct err *
     struct search_run *r;
     struct scores_row row;
     struct found f = {0};
-    int rc = find(s, rq, &r, &row, err);
-    if (rc < 0)
+    int rc = searches_open_candidate(s, rq, &r, &row, err);
+    if (rc)
         return rc;
     if (row.status != SCORES_SCORED)
         return err_set(err, ERR_CONFLICT, "path code", "this candidate has no score");

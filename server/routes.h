@@ -4,8 +4,7 @@
 
 #include "server/request.h"
 
-#define OPERATION(id, method, path, roles, body, limit, schema, first, count)                                          \
-    request_handler route_##id;
+#define OPERATION(id, method, path, roles, body, limit, schema, first, count) request_handler route_##id;
 #include "proto/api.def"
 
 #endif

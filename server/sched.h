@@ -73,7 +73,7 @@ struct sched_job_row {
 int sched_load_job(struct sched *s, const struct sched_job_row *row, struct err *err);
 int sched_load_lease(struct sched *s, const struct lease_id *id, int64_t job, int64_t worker, int live, int64_t now,
                      struct err *err);
-int64_t sched_new_job(struct sched *s); /* an id for a job that the caller then loads */
+int64_t sched_new_job(struct sched *s);                      /* an id for a job that the caller then loads */
 void sched_load_next_job(struct sched *s, int64_t next_job); /* above every id the store ever gave */
 
 /* ---- decisions */

@@ -39,7 +39,7 @@ struct strategy {
     uint16_t *genes;           /* [count][ngenes], learning methods */
     uint16_t *last;            /* [ngenes] genes of the latest proposal */
     uint32_t last_generation;
-    int last_code; /* `last` is still to be read from `code` */
+    int last_code;    /* `last` is still to be read from `code` */
     struct map plans; /* plan keys that were proposed */
     struct map drawn; /* hashes of genes that were looked at: a cache that spares planning them again */
     struct search_proposal *batch;

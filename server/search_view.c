@@ -1,4 +1,5 @@
 /* search_view: searches and candidates as the API shows them. */
+#include "proto/base/arena.h"
 #include "proto/base/clock.h"
 #include "proto/rankstat.h"
 #include "server/sched.h"
@@ -43,22 +44,42 @@ json_t *searches_candidate(const struct search_run *r, const struct scores_row *
     return j;
 }
 
-static json_t *best_of(const struct search_run *r)
+struct search_summary searches_summary(const struct search_run *r)
 {
-    int64_t row = scores_best(r->scores);
-    if (row < 0)
-        return json_null();
+    if (!r->scores)
+        return r->summary;
+    return (struct search_summary){scores_count(r->scores), scores_scored(r->scores), scores_failed(r->scores),
+                                   scores_best(r->scores)};
+}
+
+static json_t *best_of(struct server *s, const struct search_run *r, int64_t best, struct err *err)
+{
     struct scores_row c;
-    scores_get(r->scores, (uint32_t)row, &c);
-    return searches_candidate(r, &c, 1);
+    struct arena a;
+    if (best < 0)
+        return json_null();
+    arena_init(&a, 0);
+    int rc = 0;
+    if (r->scores)
+        scores_get(r->scores, (uint32_t)best, &c);
+    else
+        rc = store_search_row(s->db, r->id, (uint32_t)best, &a, &c, err);
+    json_t *j = rc < 0 ? NULL : searches_candidate(r, &c, 1);
+    arena_clear(&a);
+    return j;
 }
 
 json_t *searches_json(struct server *s, struct search_run *r, struct err *err)
 {
-    if (!searches_scores(s, r, err))
-        return NULL;
-    double scored = scores_scored(r->scores), failed = scores_failed(r->scores), proposed = scores_count(r->scores);
+    struct search_summary sum = searches_summary(r);
+    double scored = (double)sum.scored, failed = (double)sum.failed, proposed = (double)sum.proposed;
     double expected = r->asker ? search_expected(r->asker) : proposed;
+    json_t *best = best_of(s, r, sum.best, err);
+    if (!best) {
+        if (!err->code)
+            err_set(err, ERR_NO_MEMORY, "", "no memory for the answer");
+        return NULL;
+    }
     double rate = r->state == SEARCH_RUNNING ? sched_search_rate(s->sched, r->id, clock_mono_ms()) : 0;
     double left = expected - scored - failed;
     int known = isfinite(expected) && expected < 9e15;
@@ -71,7 +92,7 @@ json_t *searches_json(struct server *s, struct search_run *r, struct err *err)
         "space", (json_int_t)r->space_id, "checkpoint", (json_int_t)r->checkpoint_id, "dataset",
         (json_int_t)r->dataset_id, "strategy", r->strategy, "constraints", r->constraints, "policy", r->policy,
         "evaluation", r->evaluation, "seed", (json_int_t)r->seed, "priority", (json_int_t)r->priority, "tags", r->tags,
-        "notes", r->notes, "progress", progress, "best", best_of(r), "rate", "per_s", rate, "eta_s",
+        "notes", r->notes, "progress", progress, "best", best, "rate", "per_s", rate, "eta_s",
         known && rate > 0 && r->state == SEARCH_RUNNING ? json_real(left / rate) : json_null(), "created",
         (json_int_t)r->created, "finished", r->finished ? json_integer(r->finished) : json_null(), "owner", r->owner);
     if (!j)

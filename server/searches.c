@@ -10,8 +10,11 @@
 #include "server/events.h"
 #include "server/http.h"
 #include "server/reaper.h"
+#include "server/request.h"
 #include "server/sched.h"
+#include "server/search_ask.h"
 #include "server/search_fit.h"
+#include "server/search_load.h"
 #include "server/search_space.h"
 #include "server/server.h"
 #include "server/store_search.h"
@@ -21,11 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Asking makes plans, tens of microseconds to milliseconds each, on the loop: in slices, so that beats and results do
- * not wait for it. A queue shorter than LOW is filled at once, a longer one up to AHEAD in a fraction of the time.
- * GROUP proposals are queued together, sorted, so that a job's networks begin alike. */
-enum { ASK = 4, GROUP = 256, LOW = 512, AHEAD = 16384, LOOSE = 256 };
-enum { SLICE_MS = 2, PAUSE_MS = 3, RETRY_MS = 5000, EVENT_MS = 250 };
+enum { EVENT_MS = 250, KEEP_MS = 600000 };
 
 struct searches {
     struct server *server;
@@ -49,6 +48,7 @@ static void stop_asking(struct search_run *r)
 static void run_free(struct search_run *r)
 {
     stop_asking(r);
+    search_load_drop(r);
     scores_free(r->scores);
     search_space_close(&r->genes);
     space_free(r->space);
@@ -66,142 +66,6 @@ static void run_free(struct search_run *r)
     free(r);
 }
 
-/* Which option each decision of a code has; those without effect are inactive. */
-static int decode(void *ctx, const char *code, uint16_t *genes)
-{
-    const struct search_run *r = ctx;
-    int choice[SPACE_MAX_DECISIONS], n = space_ndecisions(r->space);
-    unsigned char active[SPACE_MAX_DECISIONS];
-    int rc = space_code_parse(r->space, code, choice, NULL);
-    if (rc >= 0)
-        space_active(r->space, choice, active);
-    for (int i = 0; i < n && rc >= 0; i++)
-        genes[i] = active[i] ? (uint16_t)choice[i] : SCORES_INACTIVE;
-    return rc < 0 ? -1 : 0;
-}
-
-static int open_space(struct server *s, struct search_run *r, struct err *err)
-{
-    if (r->space)
-        return 0;
-    int rc = store_search_shape(s->db, r, &r->shape, &r->labels, err);
-    if (rc < 0 || (rc = store_search_space(s->db, r->space_id, &r->space, err)) < 0)
-        return rc;
-    return search_space_open(r->space, r->shape, &r->genes, err);
-}
-
-static int open_asker(struct server *s, struct search_run *r, struct err *err)
-{
-    struct search_limits limits;
-    int rc = open_space(s, r, err);
-    if (rc < 0 || (rc = store_search_limits(r->constraints, &limits, err)) < 0)
-        return rc;
-    rc = search_open(r->strategy, &limits, (uint64_t)r->seed, &r->genes, &r->asker, err);
-    if (rc < 0 && strncmp(err->where, "/constraints", 12) != 0)
-        err_prefix(err, "/strategy");
-    return rc;
-}
-
-/* ---- candidates read back */
-
-static int unhex128(const char *text, struct hash128 *out)
-{
-    unsigned char b[16];
-    if (hash_unhex(text, sizeof b, b) < 0)
-        return -1;
-    memcpy(out, b, sizeof b);
-    return 0;
-}
-
-static int read_candidate(struct search_run *r, sqlite3_stmt *st, struct err *err)
-{
-    char *code = (char *)(uintptr_t)db_text(st, 1);
-    struct search_proposal p = {.index = (uint32_t)sqlite3_column_int64(st, 0),
-                                .generation = (uint32_t)sqlite3_column_int64(st, 6),
-                                .code = code};
-    p.cost.macs = (uint64_t)sqlite3_column_int64(st, 4);
-    p.cost.params = (uint64_t)sqlite3_column_int64(st, 5);
-    if (unhex128(db_text(st, 2), &p.cost.key) < 0 || unhex128(db_text(st, 3), &p.cost.class_key) < 0 ||
-        p.index != scores_count(r->scores))
-        return err_set(err, ERR_CORRUPT, "database", "candidate %u of search %lld is damaged", p.index,
-                       (long long)r->id);
-    struct scores_new row = {code, p.cost.class_key, p.cost.macs, p.cost.params, p.generation};
-    int rc = r->asker ? search_restore(r->asker, &p, err) : 0;
-    return rc < 0 ? rc : scores_add(r->scores, &row, err);
-}
-
-static int read_result(struct search_run *r, sqlite3_stmt *st, struct err *err)
-{
-    uint32_t row = (uint32_t)sqlite3_column_int64(st, 0);
-    const char *state = db_text(st, 7);
-    if (strcmp(state, "queued") == 0)
-        return 0;
-    struct scores_result result = {.status = strcmp(state, "scored") == 0 ? SCORES_SCORED : SCORES_FAILED,
-                                   .n_images = (uint32_t)sqlite3_column_int64(st, 8),
-                                   .n_correct = (uint32_t)sqlite3_column_int64(st, 9),
-                                   .n_correct_top5 = (uint32_t)sqlite3_column_int64(st, 10),
-                                   .worker = sqlite3_column_int64(st, 12),
-                                   .scored_at_ms = sqlite3_column_int64(st, 13)};
-    if (result.n_images)
-        result.loss = db_is_null(st, 11) ? INFINITY : sqlite3_column_double(st, 11) / result.n_images;
-    int rc = scores_set(r->scores, row, &result, err);
-    if (rc < 0 || !r->asker)
-        return rc;
-    int failed = result.status == SCORES_FAILED;
-    return search_tell(r->asker, row, failed, failed ? 0 : (double)result.n_correct / result.n_images, err);
-}
-
-/* A candidate without score and without job waits for the queue. */
-static int note_loose(struct search_run *r, sqlite3_stmt *st, struct err *err)
-{
-    if (!r->asker || !db_is_null(st, 14) || strcmp(db_text(st, 7), "queued") != 0)
-        return 0;
-    if (r->nloose % LOOSE == 0) {
-        uint32_t *p = realloc(r->loose, (r->nloose + LOOSE) * sizeof *p);
-        if (!p)
-            return err_set(err, ERR_NO_MEMORY, "", "no memory for the queue");
-        r->loose = p;
-    }
-    r->loose[r->nloose++] = (uint32_t)sqlite3_column_int64(st, 0);
-    return 0;
-}
-
-/* One pass: a result may be told as soon as its own proposal is there. */
-static int read_all(struct server *s, struct search_run *r, struct err *err)
-{
-    sqlite3_stmt *st = db_query(s->db, SQL_CANDIDATE_ALL, "i", r->id);
-    int rc;
-    while ((rc = db_step(st, err)) > 0)
-        if ((rc = read_candidate(r, st, err)) < 0 || (rc = read_result(r, st, err)) < 0 ||
-            (rc = note_loose(r, st, err)) < 0)
-            break;
-    db_done(st);
-    return rc;
-}
-
-static int load_scores(struct server *s, struct search_run *r, struct err *err)
-{
-    int rc = open_space(s, r, err);
-    if (rc < 0)
-        return rc;
-    r->scores = scores_new(space_ndecisions(r->space), decode, r);
-    if (!r->scores)
-        return err_set(err, ERR_NO_MEMORY, "", "no memory for scores");
-    if ((rc = read_all(s, r, err)) < 0)
-        return rc;
-    r->queued = scores_count(r->scores);
-    return store_search_truth(s->db, r->id, r->scores, err);
-}
-
-struct scores *searches_scores(struct server *s, struct search_run *r, struct err *err)
-{
-    if (!r->scores && load_scores(s, r, err) < 0) {
-        scores_free(r->scores);
-        r->scores = NULL;
-    }
-    return r->scores;
-}
-
 /* ---- the scheduler's view */
 
 static int schedule(struct server *s, struct search_run *r, struct err *err)
@@ -216,181 +80,10 @@ static int is_open(const struct search_run *r)
     return r->state == SEARCH_RUNNING || r->state == SEARCH_PAUSED;
 }
 
-static int by_generation(const void *a, const void *b, void *scores)
-{
-    struct scores_row x, y;
-    scores_get(scores, *(const uint32_t *)a, &x);
-    scores_get(scores, *(const uint32_t *)b, &y);
-    return x.generation != y.generation ? (x.generation > y.generation) - (x.generation < y.generation)
-                                        : strcmp(x.code, y.code);
-}
-
-static int queue_rest(struct server *s, struct search_run *r, struct err *err)
-{
-    if (!r->nloose)
-        return 0;
-    qsort_r(r->loose, r->nloose, sizeof *r->loose, by_generation, r->scores);
-    int rc = sched_push(s->sched, r->id, r->loose, r->nloose, err);
-    free(r->loose);
-    r->loose = NULL;
-    r->nloose = 0;
-    return rc;
-}
-
-/* ---- asking */
-
-struct by_code {
-    const char *code;
-    uint32_t row;
-};
-
-static int by_code(const void *a, const void *b)
-{
-    return strcmp(((const struct by_code *)a)->code, ((const struct by_code *)b)->code);
-}
-
-/* What was proposed since the last time reaches the scheduler, neighbours next to each other. */
-static int queue_proposed(struct server *s, struct search_run *r, struct err *err)
-{
-    uint32_t n = scores_count(r->scores) - r->queued;
-    struct by_code *order = malloc((n + 1) * sizeof *order);
-    uint32_t *rows = malloc((n + 1) * sizeof *rows);
-    int rc = order && rows ? 0 : err_set(err, ERR_NO_MEMORY, "", "no memory for proposals");
-    for (uint32_t i = 0; i < n && rc >= 0; i++) {
-        struct scores_row row;
-        scores_get(r->scores, r->queued + i, &row);
-        order[i] = (struct by_code){row.code, r->queued + i};
-    }
-    if (rc >= 0) {
-        qsort(order, n, sizeof *order, by_code);
-        for (uint32_t i = 0; i < n; i++)
-            rows[i] = order[i].row;
-        rc = sched_push(s->sched, r->id, rows, n, err);
-        r->queued += n;
-    }
-    free(order);
-    free(rows);
-    return rc;
-}
-
-static int store_batch(struct server *s, struct search_run *r, const struct search_proposal *batch, size_t n,
-                       struct err *err)
-{
-    int rc = 0;
-    for (size_t i = 0; i < n && rc >= 0; i++) {
-        rc = store_search_propose(s->db, r->id, &batch[i], err);
-        struct scores_new row = {batch[i].code, batch[i].cost.class_key, batch[i].cost.macs, batch[i].cost.params,
-                                 batch[i].generation};
-        if (rc >= 0)
-            rc = scores_add(r->scores, &row, err);
-        if (rc >= 0)
-            rc = store_search_truth_of(s->db, r->id, batch[i].code, r->scores, err);
-    }
-    return rc;
-}
-
-static int take_batch(struct server *s, struct search_run *r, const struct search_proposal *batch, size_t n,
-                      struct err *err)
-{
-    int rc = db_savepoint(s->db, err); /* a batch is stored whole or not at all */
-    if (rc < 0)
-        return rc;
-    rc = store_batch(s, r, batch, n, err);
-    db_savepoint_end(s->db, rc >= 0);
-    uint32_t loose = scores_count(r->scores) - r->queued;
-    if (rc < 0 || !loose || (loose < GROUP && search_ready(r->asker) && sched_queued(s->sched, r->id) > 0))
-        return rc;
-    return queue_proposed(s, r, err);
-}
-
-static int finish_if_done(struct server *s, struct search_run *r, struct err *err)
-{
-    if (!search_done(r->asker) || scores_scored(r->scores) + scores_failed(r->scores) < scores_count(r->scores))
-        return 0;
-    return searches_set_state(s, r, SEARCH_DONE, NULL, err);
-}
-
-/* One ask of one search that is ready; how many it brought. */
-static int ask(struct server *s, struct search_run *r, struct err *err)
-{
-    const struct search_proposal *batch;
-    size_t n = 0;
-    int rc = search_ask(r->asker, ASK, &batch, &n, err);
-    if (rc < 0) {
-        json_t *error = json_pack("{ss ss ss}", "type", err_type(err->code), "where", err->where, "detail", err->text);
-        int failed = searches_set_state(s, r, SEARCH_FAILED, error, err);
-        json_decref(error);
-        return failed;
-    }
-    if (!s->lazy_bytes)
-        s->lazy_ms = clock_mono_ms();
-    s->lazy_bytes += (int64_t)n; /* nobody waits for proposals: a few asks share a commit */
-    rc = take_batch(s, r, batch, n, err);
-    return rc < 0 ? rc : (int)n;
-}
-
-static size_t waiting(const struct server *s, const struct search_run *r)
-{
-    return sched_queued(s->sched, r->id) + scores_count(r->scores) - r->queued;
-}
-
-static int wants_more(const struct server *s, const struct search_run *r)
-{
-    return r->state == SEARCH_RUNNING && search_ready(r->asker) && waiting(s, r) < AHEAD;
-}
-
-/* The search with the shortest queue of those that can propose, or NULL. */
-static struct search_run *hungriest(const struct server *s)
-{
-    struct search_run *best = NULL;
-    for (struct search_run *r = s->searches->first; r; r = r->next)
-        if (wants_more(s, r) && (!best || waiting(s, r) < waiting(s, best)))
-            best = r;
-    return best;
-}
-
-static int finish_all(struct server *s, struct err *err)
-{
-    int rc = 0;
-    for (struct search_run *r = s->searches->first; r && rc >= 0; r = r->next)
-        if (r->state == SEARCH_RUNNING && !search_ready(r->asker))
-            rc = finish_if_done(s, r, err);
-    return rc;
-}
-
-static void on_ask(uv_timer_t *timer)
-{
-    struct server *s = timer->data;
-    struct err err = {0};
-    struct search_run *r = NULL;
-    int64_t now = clock_mono_ms(), until = now + SLICE_MS;
-    if (now < s->ask_after_ms) {
-        uv_timer_start(timer, on_ask, (uint64_t)(s->ask_after_ms - now), 0);
-        return;
-    }
-    int rc = 0, low = 0;
-    while (!s->reload && rc >= 0 && (r = hungriest(s))) {
-        low = waiting(s, r) < LOW;
-        if (clock_mono_ms() >= until)
-            break;
-        rc = ask(s, r, &err);
-    }
-    if (rc >= 0 && !s->reload)
-        rc = finish_all(s, &err);
-    if (rc < 0) {
-        log_error("ask_failed", "type=%s detail=\"%s\"", err_type(err.code), err.text);
-        s->reload = 1;
-        s->ask_after_ms = clock_mono_ms() + RETRY_MS;
-    }
-    if (r && rc >= 0)
-        uv_timer_start(timer, on_ask, low ? 0 : PAUSE_MS, 0);
-    http_turn(s->http);
-}
-
 void searches_wake(struct server *s)
 {
     if (!uv_is_active((uv_handle_t *)s->searches->asker))
-        uv_timer_start(s->searches->asker, on_ask, 0, 0);
+        uv_timer_start(s->searches->asker, search_ask_slice, 0, 0);
 }
 
 /* ---- telling */
@@ -424,6 +117,17 @@ int searches_tell(struct server *s, struct search_run *r, uint32_t row, const st
     return rc < 0 ? rc : tell_event(s, r, row, err);
 }
 
+/* Nobody has looked at a search that ended for a while. */
+static void forget_rows(struct search_run *r)
+{
+    if (is_open(r) || !r->scores || clock_mono_ms() - r->looked_ms < KEEP_MS)
+        return;
+    search_load_drop(r);
+    r->summary = searches_summary(r);
+    scores_free(r->scores);
+    r->scores = NULL;
+}
+
 int searches_sweep(struct server *s, struct err *err)
 {
     int rc = 0;
@@ -431,6 +135,7 @@ int searches_sweep(struct server *s, struct err *err)
         int64_t best = r->told_late && r->scores ? scores_best(r->scores) : -1;
         if (best >= 0)
             rc = tell_event(s, r, (uint32_t)best, err);
+        forget_rows(r);
     }
     return rc;
 }
@@ -450,10 +155,43 @@ struct search_run *searches_find(struct searches *x, int64_t id)
     return r;
 }
 
+int searches_named(struct server *s, struct request *rq, struct search_run **out, struct err *err)
+{
+    int64_t id = request_int(rq, "id", 0);
+    *out = searches_find(s->searches, id);
+    return *out ? 0 : err_set(err, ERR_NOT_FOUND, "path id", "there is no search %lld", (long long)id);
+}
+
+int searches_open(struct server *s, struct request *rq, struct search_run **out, struct scores **scores,
+                  struct err *err)
+{
+    int rc = searches_named(s, rq, out, err);
+    if (rc < 0)
+        return rc;
+    (*out)->looked_ms = clock_mono_ms();
+    *scores = (*out)->scores;
+    return *scores ? 0 : search_load_begin(s, rq, *out, err);
+}
+
+int searches_open_candidate(struct server *s, struct request *rq, struct search_run **out, struct scores_row *row,
+                            struct err *err)
+{
+    const char *code = request_text(rq, "code");
+    struct scores *scores;
+    int rc = searches_open(s, rq, out, &scores, err);
+    if (rc)
+        return rc;
+    int64_t at = scores_find(scores, code);
+    if (at < 0)
+        return err_set(err, ERR_NOT_FOUND, "path code", "\"%.200s\" is no candidate of this search", code);
+    scores_get(scores, (uint32_t)at, row);
+    return 0;
+}
+
 static int revive(struct server *s, struct search_run *r, struct err *err)
 {
-    int rc = open_asker(s, r, err);
-    if (rc < 0 || (rc = load_scores(s, r, err)) < 0)
+    int rc = search_load_asker(s, r, err);
+    if (rc < 0 || (rc = search_load_rows(s, r, err)) < 0)
         return rc;
     return schedule(s, r, err);
 }
@@ -478,7 +216,7 @@ int searches_start(struct server *s, struct err *err)
     int rc = 0;
     for (struct search_run *r = s->searches->first; r && rc >= 0; r = r->next)
         if (is_open(r))
-            rc = queue_rest(s, r, err);
+            rc = search_ask_queue_rest(s, r, err);
     searches_wake(s);
     return rc;
 }
@@ -510,13 +248,13 @@ int searches_create(struct server *s, const json_t *body, const char *owner, str
     int rc = store_search_insert(s->db, body, owner, &r, err);
     if (rc < 0)
         return rc;
-    if ((rc = open_space(s, r, err)) >= 0 && (rc = search_fit(r->space, r->shape, r->labels, err)) >= 0 &&
-        (rc = open_asker(s, r, err)) >= 0) {
+    if ((rc = search_load_space(s, r, err)) >= 0 && (rc = search_fit(r->space, r->shape, r->labels, err)) >= 0 &&
+        (rc = search_load_asker(s, r, err)) >= 0) {
         json_decref(r->strategy);
         r->strategy = search_document(r->asker); /* with every default, so that later defaults do not change it */
         rc = store_search_strategy(s->db, r, err);
     }
-    if (rc >= 0 && !(r->scores = scores_new(space_ndecisions(r->space), decode, r)))
+    if (rc >= 0 && !(r->scores = search_load_empty(r)))
         rc = err_set(err, ERR_NO_MEMORY, "", "no memory for scores");
     if (rc >= 0)
         rc = schedule(s, r, err);
@@ -537,8 +275,10 @@ int searches_set_state(struct server *s, struct search_run *r, enum search_state
                        struct err *err)
 {
     int over = state != SEARCH_RUNNING && state != SEARCH_PAUSED;
-    int64_t now = over ? clock_wall_ms() : 0;
-    int rc = store_search_state(s->db, r->id, searches_state_name(state), error, now, err);
+    r->finished = over ? clock_wall_ms() : 0;
+    r->summary = searches_summary(r);
+    r->looked_ms = clock_mono_ms();
+    int rc = store_search_state(s->db, r, searches_state_name(state), error, err);
     if (rc < 0)
         return rc;
     if (!over)
@@ -547,7 +287,6 @@ int searches_set_state(struct server *s, struct search_run *r, enum search_state
         sched_search_drop(s->sched, r->id);
     if (over) {
         stop_asking(r);
-        r->finished = now;
         json_decref(r->error);
         r->error = error ? json_deep_copy(error) : NULL;
     }

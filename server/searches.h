@@ -12,11 +12,16 @@
 #include <jansson.h>
 #include <stdint.h>
 
+struct request;
 struct searches;
 struct server;
 struct space;
 
 enum search_state { SEARCH_RUNNING, SEARCH_PAUSED, SEARCH_DONE, SEARCH_CANCELLED, SEARCH_FAILED, SEARCH_STATES };
+
+struct search_summary {                     /* of a search that ended, as stored with it */
+    int64_t proposed, scored, failed, best; /* best: a row, or -1 */
+};
 
 struct search_run {
     struct search_run *next; /* all, newest first */
@@ -24,19 +29,23 @@ struct search_run {
     enum search_state state;
     char *name, *notes, *owner;
     json_t *strategy, *constraints, *policy, *evaluation, *tags, *error;
-    int64_t images; /* evaluation.images */
-    char *input;    /* members of a job document, but for kind and candidates; NULL until needed */
+    int64_t images;     /* evaluation.images */
+    char *input;        /* members of a job document, but for kind and candidates; NULL until needed */
     struct shape shape; /* of an image, after the data set's transform */
     int64_t labels;     /* in the split that is scored */
     struct space *space;
     struct search_space genes;
-    struct strategy *asker; /* NULL once it ended */
-    struct scores *scores;  /* NULL until needed */
-    uint32_t *loose;        /* at start only: rows in no job, before they are queued */
+    struct strategy *asker;      /* NULL once it ended */
+    struct scores *scores;       /* of one that ended: NULL until somebody looks */
+    struct search_load *loading; /* rows that another thread reads, or NULL */
+    struct search_sort *sorting; /* an order that another thread makes, or NULL */
+    int64_t looked_ms;           /* when somebody looked last, or it ended */
+    struct search_summary summary;
+    uint32_t *loose; /* at start only: rows in no job, before they are queued */
     size_t nloose;
-    uint32_t queued;        /* rows before this one went to the scheduler */
-    int64_t told_ms;        /* when the last score event went out */
-    int told_late;          /* a score has come since */
+    uint32_t queued; /* rows before this one went to the scheduler */
+    int64_t told_ms; /* when the last score event went out */
+    int told_late;   /* a score has come since */
 };
 
 int searches_load(struct server *s, struct searches **out, struct err *err);
@@ -62,8 +71,17 @@ void searches_wake(struct server *s);
 int searches_sweep(struct server *s, struct err *err);
 
 const char *searches_state_name(enum search_state state);
-struct scores *searches_scores(struct server *s, struct search_run *r, struct err *err);
-json_t *searches_json(struct server *s, struct search_run *r, struct err *err);                     /* NULL on error */
+/* The search that the path's id names. */
+int searches_named(struct server *s, struct request *rq, struct search_run **out, struct err *err);
+/* The same with its rows in memory. 1: they are being read on another thread, and rq's handler will run again when they
+ * are there; it must return what it got. */
+int searches_open(struct server *s, struct request *rq, struct search_run **out, struct scores **scores,
+                  struct err *err);
+struct search_summary searches_summary(const struct search_run *r);             /* as of now, ended or not */
+json_t *searches_json(struct server *s, struct search_run *r, struct err *err); /* NULL on error */
+/* The candidate that the path's code names, too. */
+int searches_open_candidate(struct server *s, struct request *rq, struct search_run **out, struct scores_row *row,
+                            struct err *err);
 json_t *searches_candidate(const struct search_run *r, const struct scores_row *row, int64_t rank); /* rank 0: none */
 int searches_input(struct server *s, struct search_run *r, struct err *err);                        /* fills r->input */
 

@@ -34,18 +34,19 @@ struct server {
     struct searches *searches; /* searches that can run or be looked at */
     struct errands *errands;   /* jobs beside the scores */
     struct watchdog *watchdog;
-    struct reaper *reaper;     /* deletes what was given up */
-    struct sched *sched;       /* who gets what */
-    struct backup_run *backup; /* the last one since the start, or NULL */
+    struct reaper *reaper;                  /* deletes what was given up */
+    struct sched *sched;                    /* who gets what */
+    struct backup_run *backup;              /* the last one since the start, or NULL */
     struct request *fill_first, *fill_last; /* bodies that wait for their next piece, and how many are being read */
     int fills;
-    size_t body_bytes; /* bodies held in memory, of all requests */
-    int64_t started_ms;        /* monotonic */
-    int64_t lag_ms;            /* how late the last sweep was: overload stretches delays */
+    size_t body_bytes;  /* bodies held in memory, of all requests */
+    int64_t started_ms; /* monotonic */
+    int64_t lag_ms;     /* how late the last sweep was: overload stretches delays */
     int64_t swept_ms;
     int64_t ask_after_ms;        /* no proposals before this: the last could not be stored */
     int64_t lazy_bytes, lazy_ms; /* pieces of uploads in the open transaction, and since when */
     int64_t full_ms;             /* the disk was full: writes are refused unseen until then */
+    int damaged;                 /* the database, found at the start */
     int reload;                  /* memory and database differ: read everything again after this turn */
 };
 

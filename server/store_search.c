@@ -1,11 +1,13 @@
 /* store_search: rows to runs and back; the defaults of a search document. */
 #include "server/store_search.h"
 
+#include "proto/base/arena.h"
 #include "proto/base/clock.h"
 #include "proto/policy.h"
 #include "proto/space.h"
 #include "server/search_fit.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,6 +45,9 @@ static struct search_run *from_row(sqlite3_stmt *st)
     r->owner = strdup(db_text(st, 15));
     r->created = sqlite3_column_int64(st, 16);
     r->finished = sqlite3_column_int64(st, 17);
+    r->summary =
+        (struct search_summary){sqlite3_column_int64(st, 18), sqlite3_column_int64(st, 19),
+                                sqlite3_column_int64(st, 20), db_is_null(st, 21) ? -1 : sqlite3_column_int64(st, 21)};
     r->images = json_integer_value(json_object_get(r->evaluation, "images"));
     return r;
 }
@@ -260,12 +265,14 @@ int store_search_patch(struct db *db, struct search_run *r, const json_t *body, 
     return 0;
 }
 
-int store_search_state(struct db *db, int64_t id, const char *state, const json_t *error, int64_t finished,
+int store_search_state(struct db *db, const struct search_run *r, const char *state, const json_t *error,
                        struct err *err)
 {
+    const struct search_summary *sum = &r->summary;
     char *text = error ? json_dumps(error, JSON_COMPACT) : NULL;
-    int rc = finished ? db_exec(db, err, SQL_SEARCH_STATE, "itti", id, state, text, finished)
-                      : db_exec(db, err, SQL_SEARCH_STATE, "ittn", id, state, text);
+    int rc = r->finished ? db_exec(db, err, SQL_SEARCH_OVER, "ittiiiii", r->id, state, text, r->finished, sum->proposed,
+                                   sum->scored, sum->failed, sum->best)
+                         : db_exec(db, err, SQL_SEARCH_STATE, "itt", r->id, state, text);
     free(text);
     return rc;
 }
@@ -351,12 +358,62 @@ int store_search_input(struct db *db, const struct search_run *r, json_t **out, 
         return rc;
     }
     *out = json_pack("{s{sI so} so s{sI so} sO sO}", "space", "id", (json_int_t)r->space_id, "document", space,
-                     "checkpoint", checkpoint, "dataset", "id", (json_int_t)r->dataset_id, "document", dataset, "policy",
-                     r->policy, "evaluation", r->evaluation);
+                     "checkpoint", checkpoint, "dataset", "id", (json_int_t)r->dataset_id, "document", dataset,
+                     "policy", r->policy, "evaluation", r->evaluation);
     return *out ? 0 : err_set(err, ERR_NO_MEMORY, "", "no memory for a job document");
 }
 
 /* ---- candidates */
+
+int store_search_code(struct db *db, int64_t search, uint32_t row, struct arena *a, const char **out, struct err *err)
+{
+    sqlite3_stmt *st = db_query(db, SQL_CANDIDATE_CODE, "ii", search, (int64_t)row);
+    int rc = db_step(st, err);
+    *out = rc > 0 ? arena_strdup(a, db_text(st, 0)) : NULL;
+    db_done(st);
+    if (rc == 0)
+        return err_set(err, ERR_INTERNAL, "database", "search %lld has no candidate %u", (long long)search, row);
+    return rc < 0 ? rc : *out ? 0 : err_set(err, ERR_NO_MEMORY, "", "no memory for a candidate");
+}
+
+static void fill_row(sqlite3_stmt *st, struct scores_row *out)
+{
+    const char *state = db_text(st, 0);
+    int scored = strcmp(state, "scored") == 0;
+    out->status = scored ? SCORES_SCORED : strcmp(state, "failed") == 0 ? SCORES_FAILED : SCORES_PROPOSED;
+    out->n_images = (uint32_t)sqlite3_column_int64(st, 1);
+    out->n_correct = (uint32_t)sqlite3_column_int64(st, 2);
+    out->n_correct_top5 = (uint32_t)sqlite3_column_int64(st, 3);
+    out->accuracy = scored ? (double)out->n_correct / out->n_images : NAN;
+    out->top5 = scored ? (double)out->n_correct_top5 / out->n_images : NAN;
+    out->loss = scored && !db_is_null(st, 4) ? sqlite3_column_double(st, 4) / out->n_images : NAN;
+    out->worker = sqlite3_column_int64(st, 6);
+    out->scored_at_ms = sqlite3_column_int64(st, 7);
+    hash_unhex(db_text(st, 11), sizeof out->class_key, (unsigned char *)&out->class_key);
+    out->macs = (uint64_t)sqlite3_column_int64(st, 12);
+    out->params = (uint64_t)sqlite3_column_int64(st, 13);
+    out->generation = (uint32_t)sqlite3_column_int64(st, 14);
+}
+
+int store_search_row(struct db *db, int64_t search, uint32_t row, struct arena *a, struct scores_row *out,
+                     struct err *err)
+{
+    *out = (struct scores_row){.row = row, .truth = NAN};
+    int rc = store_search_code(db, search, row, a, &out->code, err);
+    if (rc < 0)
+        return rc;
+    sqlite3_stmt *st = db_query(db, SQL_CANDIDATE_GET, "ii", search, (int64_t)row);
+    if ((rc = db_step(st, err)) > 0)
+        fill_row(st, out);
+    db_done(st);
+    if (rc < 0)
+        return rc;
+    st = db_query(db, SQL_TRUTH_OF, "it", search, out->code);
+    if ((rc = db_step(st, err)) > 0)
+        out->truth = sqlite3_column_double(st, 0);
+    db_done(st);
+    return rc < 0 ? rc : 0;
+}
 
 int store_search_propose(struct db *db, int64_t search, const struct search_proposal *p, struct err *err)
 {

@@ -5,12 +5,15 @@
 #include "server/db.h"
 #include "server/searches.h"
 
+struct arena;
+
 int store_search_all(struct db *db, struct search_run **list, struct err *err); /* newest first, rows only */
 /* body as the contract's SearchCreate; fills the defaults and checks what refers to the checkpoint and the data set. */
 int store_search_insert(struct db *db, const json_t *body, const char *owner, struct search_run **out, struct err *err);
 int store_search_strategy(struct db *db, const struct search_run *r, struct err *err);
 int store_search_patch(struct db *db, struct search_run *r, const json_t *body, struct err *err);
-int store_search_state(struct db *db, int64_t id, const char *state, const json_t *error, int64_t finished,
+/* finished and summary of the run: what shows when its rows are not in memory. */
+int store_search_state(struct db *db, const struct search_run *r, const char *state, const json_t *error,
                        struct err *err);
 
 int store_search_limits(const json_t *constraints, struct search_limits *out, struct err *err);
@@ -22,6 +25,10 @@ int store_search_blobs(struct db *db, int64_t checkpoint, int64_t dataset, unsig
 int store_search_input(struct db *db, const struct search_run *r, json_t **out,
                        struct err *err); /* job document, no candidates */
 
+int store_search_code(struct db *db, int64_t search, uint32_t row, struct arena *a, const char **out, struct err *err);
+/* One candidate as scores_get gives it; its code in a. */
+int store_search_row(struct db *db, int64_t search, uint32_t row, struct arena *a, struct scores_row *out,
+                     struct err *err);
 int store_search_propose(struct db *db, int64_t search, const struct search_proposal *p, struct err *err);
 int store_search_truth(struct db *db, int64_t search, struct scores *scores, struct err *err);
 

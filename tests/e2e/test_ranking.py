@@ -2,13 +2,15 @@
 scores agree with known accuracies. A played worker gives scores that are a function of the code, so that every figure
 can be worked out here again."""
 import collections
+import concurrent.futures
 import itertools
 import math
 import random
+import sqlite3
 
 import pytest
 
-from cluster import ApiError
+from cluster import ROOT, ApiError
 from test_server import PlayedWorker, score, start_search, store_demo
 
 CODES = 300
@@ -214,3 +216,37 @@ def test_accuracies_known_before_an_architecture_is_proposed(one):
     rows = one.server.ranking(search)
     assert len(rows) == 30
     assert one.server.api("GET", f"/searches/{search}/correlation")["n"] == 30
+
+
+def test_a_search_that_ended_is_read_when_somebody_looks(cluster):
+    server = cluster().server
+    _, checkpoint, dataset = store_demo(server)
+    search = start_search(server, checkpoint, dataset, strategy={"name": "random", "count": 60})["id"]
+    assert PlayedWorker(server).finish(search)["state"] == "done"
+    best = server.api("GET", f"/searches/{search}")["best"]["code"]
+    server.api("PUT", f"/searches/{search}/truth", {"accuracies": {best: .25}})  # shows in the search's own document
+    rows, before = server.ranking(search), server.api("GET", f"/searches/{search}")
+    assert before["best"]["code"] == best and before["best"]["truth"] == .25
+    server.process.stop()
+    db = sqlite3.connect(server.data / "subrank.db")
+    stored = db.execute("SELECT proposed, scored, failed, best FROM search").fetchall()
+    step = (ROOT / "deploy/migrate/0006_search_summary.sql").read_text()
+    db.executescript(step[step.index("UPDATE"):])  # what an older database gets
+    assert db.execute("SELECT proposed, scored, failed, best FROM search").fetchall() == stored
+    db.close()
+    server.start()
+
+    def reads():
+        return sum(line.startswith("search_read ") for line in server.process.text().splitlines())
+
+    assert server.api("GET", "/searches")["items"] == [before] == [server.api("GET", f"/searches/{search}")]
+    assert len(server.request("GET", f"/searches/{search}/export.csv").text.splitlines()) == 61
+    assert reads() == 0  # none of these needs its rows
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        pages = list(pool.map(lambda _: server.ranking(search), range(8)))
+    assert all(page == rows for page in pages)
+    assert reads() == 1
+    server.api("DELETE", f"/searches/{search}")
+    with pytest.raises(ApiError) as gone:
+        server.ranking(search)
+    assert gone.value.status == 404

@@ -93,13 +93,18 @@ TEST(db_refuses_a_damaged_file)
     struct err err = {0};
     CHECK_INT(db_open(temp_name(path, sizeof path), &db, &err), 0);
     db_close(db);
+    struct db_check *sound;
+    CHECK_INT(db_check_begin(path, &sound, &err), 0);
+    CHECK_INT(db_check_end(sound, &err), 0);
     FILE *f = fopen(path, "r+b");
     CHECK(f != NULL);
     fseek(f, 4096 * 3, SEEK_SET);
     for (int i = 0; i < 4096 * 4; i++)
         fputc(0xa5, f);
     fclose(f);
-    CHECK_INT(db_open(path, &db, &err), -ERR_CORRUPT);
+    struct db_check *check;
+    CHECK_INT(db_check_begin(path, &check, &err), 0);
+    CHECK_INT(db_check_end(check, &err), -ERR_CORRUPT);
     CHECK(strstr(err.text, "backup") != NULL);
     drop(path);
 }

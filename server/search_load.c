@@ -1,0 +1,300 @@
+/* search_load: see search_load.h. A thread gets copies and a connection of its own, and hands over what it made on the
+ * loop. */
+#include "server/search_load.h"
+
+#include "proto/base/clock.h"
+#include "proto/base/log.h"
+#include "proto/space.h"
+#include "server/db.h"
+#include "server/request.h"
+#include "server/search_space.h"
+#include "server/searches.h"
+#include "server/server.h"
+#include "server/store_search.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LOOSE = 256, HELD = 256 };
+
+/* ---- a run without rows */
+
+/* Which option each decision of a code has; those without effect are inactive. */
+static int decode(void *ctx, const char *code, uint16_t *genes)
+{
+    const struct search_run *r = ctx;
+    int choice[SPACE_MAX_DECISIONS], n = space_ndecisions(r->space);
+    unsigned char active[SPACE_MAX_DECISIONS];
+    int rc = space_code_parse(r->space, code, choice, NULL);
+    if (rc >= 0)
+        space_active(r->space, choice, active);
+    for (int i = 0; i < n && rc >= 0; i++)
+        genes[i] = active[i] ? (uint16_t)choice[i] : SCORES_INACTIVE;
+    return rc < 0 ? -1 : 0;
+}
+
+int search_load_space(struct server *s, struct search_run *r, struct err *err)
+{
+    if (r->space)
+        return 0;
+    int rc = store_search_shape(s->db, r, &r->shape, &r->labels, err);
+    if (rc < 0 || (rc = store_search_space(s->db, r->space_id, &r->space, err)) < 0)
+        return rc;
+    return search_space_open(r->space, r->shape, &r->genes, err);
+}
+
+int search_load_asker(struct server *s, struct search_run *r, struct err *err)
+{
+    struct search_limits limits;
+    int rc = search_load_space(s, r, err);
+    if (rc < 0 || (rc = store_search_limits(r->constraints, &limits, err)) < 0)
+        return rc;
+    rc = search_open(r->strategy, &limits, (uint64_t)r->seed, &r->genes, &r->asker, err);
+    if (rc < 0 && strncmp(err->where, "/constraints", 12) != 0)
+        err_prefix(err, "/strategy");
+    return rc;
+}
+
+struct scores *search_load_empty(struct search_run *r)
+{
+    return scores_new(space_ndecisions(r->space), decode, r);
+}
+
+/* ---- rows */
+
+struct reading {
+    int64_t search;
+    struct scores *scores;
+    struct strategy *asker; /* NULL: of a search that ended */
+    uint32_t *loose;        /* rows in no job */
+    size_t nloose;
+};
+
+static int unhex128(const char *text, struct hash128 *out)
+{
+    unsigned char b[16];
+    if (hash_unhex(text, sizeof b, b) < 0)
+        return -1;
+    memcpy(out, b, sizeof b);
+    return 0;
+}
+
+static int read_candidate(struct reading *r, sqlite3_stmt *st, struct err *err)
+{
+    char *code = (char *)(uintptr_t)db_text(st, 1);
+    struct search_proposal p = {.index = (uint32_t)sqlite3_column_int64(st, 0),
+                                .generation = (uint32_t)sqlite3_column_int64(st, 6),
+                                .code = code};
+    p.cost.macs = (uint64_t)sqlite3_column_int64(st, 4);
+    p.cost.params = (uint64_t)sqlite3_column_int64(st, 5);
+    if (unhex128(db_text(st, 2), &p.cost.key) < 0 || unhex128(db_text(st, 3), &p.cost.class_key) < 0 ||
+        p.index != scores_count(r->scores))
+        return err_set(err, ERR_CORRUPT, "database", "candidate %u of search %lld is damaged", p.index,
+                       (long long)r->search);
+    struct scores_new row = {code, p.cost.class_key, p.cost.macs, p.cost.params, p.generation};
+    int rc = r->asker ? search_restore(r->asker, &p, err) : 0;
+    return rc < 0 ? rc : scores_add(r->scores, &row, err);
+}
+
+static int read_result(struct reading *r, sqlite3_stmt *st, struct err *err)
+{
+    uint32_t row = (uint32_t)sqlite3_column_int64(st, 0);
+    const char *state = db_text(st, 7);
+    if (strcmp(state, "queued") == 0)
+        return 0;
+    struct scores_result result = {.status = strcmp(state, "scored") == 0 ? SCORES_SCORED : SCORES_FAILED,
+                                   .n_images = (uint32_t)sqlite3_column_int64(st, 8),
+                                   .n_correct = (uint32_t)sqlite3_column_int64(st, 9),
+                                   .n_correct_top5 = (uint32_t)sqlite3_column_int64(st, 10),
+                                   .worker = sqlite3_column_int64(st, 12),
+                                   .scored_at_ms = sqlite3_column_int64(st, 13)};
+    if (result.n_images)
+        result.loss = db_is_null(st, 11) ? INFINITY : sqlite3_column_double(st, 11) / result.n_images;
+    int rc = scores_set(r->scores, row, &result, err);
+    if (rc < 0 || !r->asker)
+        return rc;
+    int failed = result.status == SCORES_FAILED;
+    return search_tell(r->asker, row, failed, failed ? 0 : (double)result.n_correct / result.n_images, err);
+}
+
+/* A candidate without score and without job waits for the queue. */
+static int note_loose(struct reading *r, sqlite3_stmt *st, struct err *err)
+{
+    if (!r->asker || !db_is_null(st, 14) || strcmp(db_text(st, 7), "queued") != 0)
+        return 0;
+    if (r->nloose % LOOSE == 0) {
+        uint32_t *p = realloc(r->loose, (r->nloose + LOOSE) * sizeof *p);
+        if (!p)
+            return err_set(err, ERR_NO_MEMORY, "", "no memory for the queue");
+        r->loose = p;
+    }
+    r->loose[r->nloose++] = (uint32_t)sqlite3_column_int64(st, 0);
+    return 0;
+}
+
+/* One pass: a result may be told as soon as its own proposal is there. */
+static int read_all(struct db *db, struct reading *r, struct err *err)
+{
+    sqlite3_stmt *st = db_query(db, SQL_CANDIDATE_ALL, "i", r->search);
+    int rc;
+    while ((rc = db_step(st, err)) > 0)
+        if ((rc = read_candidate(r, st, err)) < 0 || (rc = read_result(r, st, err)) < 0 ||
+            (rc = note_loose(r, st, err)) < 0)
+            break;
+    db_done(st);
+    return rc < 0 ? rc : store_search_truth(db, r->search, r->scores, err);
+}
+
+int search_load_rows(struct server *s, struct search_run *r, struct err *err)
+{
+    int rc = search_load_space(s, r, err);
+    if (rc < 0)
+        return rc;
+    r->scores = search_load_empty(r);
+    if (!r->scores)
+        return err_set(err, ERR_NO_MEMORY, "", "no memory for scores");
+    struct reading reading = {r->id, r->scores, r->asker, NULL, 0};
+    rc = read_all(s->db, &reading, err);
+    r->loose = reading.loose;
+    r->nloose = reading.nloose;
+    r->queued = scores_count(r->scores);
+    return rc;
+}
+
+/* ---- on another thread */
+
+struct search_load {
+    struct server *server;
+    struct search_run *run; /* NULL: it went away */
+    uv_work_t work;
+    char *path; /* of the database */
+    struct reading reading;
+    struct request *held[HELD];
+    int nheld;
+    int64_t began_ms;
+    struct err err;
+};
+
+static void read_work(uv_work_t *work)
+{
+    struct search_load *x = work->data;
+    struct db *db;
+    if (db_open_reader(x->path, &db, &x->err) < 0)
+        return;
+    read_all(db, &x->reading, &x->err);
+    db_close(db);
+}
+
+static void load_free(struct search_load *x)
+{
+    scores_free(x->reading.scores);
+    free(x->path);
+    free(x);
+}
+
+static void read_done(uv_work_t *work, int status)
+{
+    struct search_load *x = work->data;
+    struct search_run *r = x->run;
+    (void)status;
+    if (r) {
+        r->loading = NULL;
+        r->looked_ms = clock_mono_ms();
+    }
+    if (r && !x->err.code) {
+        r->scores = x->reading.scores;
+        r->queued = scores_count(r->scores);
+        x->reading.scores = NULL;
+        log_info("search_read", "search=%lld candidates=%u ms=%lld", (long long)r->id, scores_count(r->scores),
+                 (long long)(clock_mono_ms() - x->began_ms));
+    }
+    struct err none = {0};
+    for (int i = 0; i < x->nheld; i++)
+        request_again(x->held[i], r ? &x->err : &none); /* without the run: the handler says so */
+    load_free(x);
+}
+
+static int load_new(struct server *s, struct search_run *r, struct err *err)
+{
+    struct search_load *x = calloc(1, sizeof *x);
+    if (x) {
+        *x = (struct search_load){.server = s, .run = r, .path = strdup(db_path(s->db)), .began_ms = clock_mono_ms()};
+        x->reading = (struct reading){.search = r->id, .scores = search_load_empty(r)};
+        x->work.data = x;
+    }
+    if (!x || !x->path || !x->reading.scores) {
+        if (x)
+            load_free(x);
+        return err_set(err, ERR_NO_MEMORY, "", "no memory for scores");
+    }
+    int rc = uv_queue_work(s->loop, &x->work, read_work, read_done);
+    assert(rc == 0); /* it fails only without a function */
+    r->loading = x;
+    return 0;
+}
+
+int search_load_begin(struct server *s, struct request *rq, struct search_run *r, struct err *err)
+{
+    int rc = r->loading ? 0 : search_load_space(s, r, err);
+    if (rc >= 0 && !r->loading)
+        rc = load_new(s, r, err);
+    if (rc < 0)
+        return rc;
+    struct search_load *x = r->loading;
+    if (x->nheld == HELD)
+        return err_set(err, ERR_BUSY, "", "many wait for this search; ask again a little later");
+    x->held[x->nheld++] = rq;
+    return request_hold(rq);
+}
+
+/* ---- orders */
+
+struct search_sort {
+    struct search_run *run; /* NULL: it went away, or its rows did */
+    struct scores_build *build;
+    uv_work_t work;
+};
+
+static void sort_work(uv_work_t *work)
+{
+    struct search_sort *x = work->data;
+    scores_build_run(x->build);
+}
+
+static void sort_done(uv_work_t *work, int status)
+{
+    struct search_sort *x = work->data;
+    (void)status;
+    scores_build_end(x->run ? x->run->scores : NULL, x->build);
+    if (x->run)
+        x->run->sorting = NULL;
+    free(x);
+}
+
+void search_load_order(struct server *s, struct search_run *r, enum scores_column by, int descending)
+{
+    if (r->sorting || !scores_build_wanted(r->scores, by, descending))
+        return;
+    struct search_sort *x = calloc(1, sizeof *x);
+    if (!x || !(x->build = scores_build_begin(r->scores, by, descending))) {
+        free(x); /* the next page tries again */
+        return;
+    }
+    x->run = r;
+    x->work.data = x;
+    int rc = uv_queue_work(s->loop, &x->work, sort_work, sort_done);
+    assert(rc == 0); /* it fails only without a function */
+    r->sorting = x;
+}
+
+void search_load_drop(struct search_run *r)
+{
+    if (r->loading)
+        r->loading->run = NULL;
+    if (r->sorting)
+        r->sorting->run = NULL;
+    r->loading = NULL;
+    r->sorting = NULL;
+}
