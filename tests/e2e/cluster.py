@@ -1,6 +1,6 @@
 """Starts real coordinators and workers for the system tests, and talks to them over HTTP.
 
-Everything lives in one temporary directory; only processes started here are ever stopped. Nothing waits for a fixed
+Everything lives in the directory it is given, or in a temporary one; only processes started here are ever stopped. Nothing waits for a fixed
 time: waits poll a condition until a deadline and then fail with what they saw.
 """
 import hashlib
@@ -10,6 +10,7 @@ import pathlib
 import select
 import signal
 import subprocess
+import tempfile
 import time
 
 import requests
@@ -81,8 +82,10 @@ class Process:
 
 
 class Coordinator:
-    def __init__(self, dir, *options):
-        self.dir, self.options = pathlib.Path(dir), options
+    def __init__(self, dir=None, *options):
+        """Without a directory it gets one of its own, which close() removes."""
+        self.home = None if dir else tempfile.TemporaryDirectory(prefix="subrank-")
+        self.dir, self.options = pathlib.Path(dir or self.home.name), options
         self.data = self.dir / "data"
         self.url, self.process, self.port = None, None, 0
 
@@ -97,6 +100,12 @@ class Coordinator:
         self.url = line.split()[1]
         self.port = int(self.url.rsplit(":", 1)[1])
         return self
+
+    def close(self):
+        if self.process and self.process.running():
+            self.process.kill()
+        if self.home:
+            self.home.cleanup()
 
     def token(self, role="admin"):
         return (self.data / f"{role}.token").read_text().strip()
@@ -122,6 +131,11 @@ class Coordinator:
                 problem = {"detail": answer.text[:500]}
             raise ApiError(answer.status_code, problem)
         return answer.json() if answer.content else None
+
+    def call(self, method, path, body=None, token=None):
+        """The status and the document, whatever the answer is."""
+        answer = self.request(method, path, token, **({} if body is None else {"json": body}))
+        return answer.status_code, answer.json() if answer.content else None
 
     def upload(self, path):
         """Stores a file (or bytes) as a blob in pieces, resuming where the coordinator has it; returns the hash."""
@@ -157,6 +171,11 @@ class Coordinator:
                 return rows
 
 
+def dashboard(*options):
+    """A started coordinator in a directory of its own, which serves webui/dist."""
+    return Coordinator(None, "--webui", ROOT / "webui" / "dist", *options).start()
+
+
 class Cluster:
     """One coordinator and any number of workers in a temporary directory."""
 
@@ -186,8 +205,7 @@ class Cluster:
         for process in list(self.workers.values()):
             if process.running():
                 process.kill()
-        if self.server.process and self.server.process.running():
-            self.server.process.kill()
+        self.server.close()
 
 
 def space_document(name):

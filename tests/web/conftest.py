@@ -1,11 +1,14 @@
 """Fixtures of the dashboard's tests: real coordinator, real browser. Chromium is the only thing that may be missing."""
 import os
+import pathlib
 import shutil
+import sys
 
 import pytest
 
-from coordinator import BUILD, ROOT, Coordinator
-from page import Page
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
+from cluster import BUILD, ROOT, dashboard  # noqa: E402
+from page import Page  # noqa: E402
 
 
 def find_browser():
@@ -24,7 +27,7 @@ def built():
 
 @pytest.fixture()
 def coordinator(built):
-    c = Coordinator()
+    c = dashboard()
     yield c
     c.close()
 
@@ -32,7 +35,7 @@ def coordinator(built):
 @pytest.fixture(scope="module")
 def shared(built):
     """One coordinator for the tests of a file that do not disturb each other."""
-    c = Coordinator()
+    c = dashboard()
     yield c
     c.close()
 

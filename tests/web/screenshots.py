@@ -7,7 +7,7 @@ import sys
 import scripted
 import tiny
 from conftest import find_browser
-from coordinator import Coordinator
+from cluster import dashboard
 from page import Page
 
 PAGES = ["/searches", "/searches/new", "/searches/1", "/searches/1?group=class", "/searches/1?tab=trust", "/searches/1?tab=settings",
@@ -33,7 +33,7 @@ def shoot(page, base, where, out, size, dark):
 
 def main(out):
     out.mkdir(parents=True, exist_ok=True)
-    coordinator = Coordinator()
+    coordinator = dashboard()
     page = Page(*find_browser(), root=os.geteuid() == 0)
     try:
         parts = tiny.fill(coordinator)

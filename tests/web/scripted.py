@@ -12,12 +12,12 @@ def accuracy(code):
 class ScriptedWorker:
     def __init__(self, coordinator, name="scripted"):
         self.c = coordinator
-        joined = coordinator.post("/workers", {"protocol": 1, "name": name, "host": name + ".lab", "backend": "scripted", "build": "test", "threads": 1},
+        joined = coordinator.api("POST", "/workers", {"protocol": 1, "name": name, "host": name + ".lab", "backend": "scripted", "build": "test", "threads": 1},
                                   token=coordinator.token("join"))
         self.id, self.key = joined["id"], joined["key"]
 
     def lease(self):
-        answer = self.c.post("/leases", {"protocol": 1, "held": [], "blobs": [], "max_jobs": 1}, token=self.key)
+        answer = self.c.api("POST", "/leases", {"protocol": 1, "held": [], "blobs": [], "max_jobs": 1}, token=self.key)
         return answer["leases"]
 
     def finish(self, lease):

@@ -3,7 +3,7 @@ import pytest
 
 import scripted
 import tiny
-from coordinator import ROOT
+from cluster import ROOT, dashboard
 
 AXE = ROOT / "webui" / "node_modules" / "axe-core" / "axe.min.js"
 PAGES = ["/searches", "/searches/new", "/searches/1", "/searches/1?group=class", "/searches/1?code=2222", "/searches/1?tab=decisions&choices=0:1",
@@ -14,8 +14,7 @@ PAGES = ["/searches", "/searches/new", "/searches/1", "/searches/1?group=class",
 
 @pytest.fixture(scope="module")
 def full(built):
-    from coordinator import Coordinator
-    c = Coordinator()
+    c = dashboard()
     parts = tiny.fill(c)
     search = tiny.search(c, parts, notes="# Why\n\nA *note* with a [link](https://example.org).", tags=["tiny"])
     worker = scripted.ScriptedWorker(c)

@@ -5,7 +5,7 @@ def test_a_worker_appears_by_itself_and_can_be_revoked(coordinator, page):
     page.sign_in(coordinator)
     page.click("Workers")
     page.sees("No worker has joined")
-    made = coordinator.post("/workers", {"protocol": 1, "name": "node7", "host": "node7.lab", "backend": "cpu-avx2", "build": "abc1234", "threads": 6,
+    made = coordinator.api("POST", "/workers", {"protocol": 1, "name": "node7", "host": "node7.lab", "backend": "cpu-avx2", "build": "abc1234", "threads": 6,
                                          "memory_bytes": 8 << 30}, token=coordinator.token("join"))
     page.sees("node7.lab")
     for words in ["cpu-avx2", "6 threads, 8.0 GiB", "abc1234", "just now"]:
@@ -20,7 +20,7 @@ def test_a_worker_appears_by_itself_and_can_be_revoked(coordinator, page):
 
 
 def test_revoking_can_be_thought_over(coordinator, page):
-    coordinator.post("/workers", {"protocol": 1, "name": "kept"}, token=coordinator.token("join"))
+    coordinator.api("POST", "/workers", {"protocol": 1, "name": "kept"}, token=coordinator.token("join"))
     page.sign_in(coordinator)
     page.click("Workers")
     page.click("Revoke kept")
@@ -36,7 +36,7 @@ def test_join_instructions_carry_a_fresh_token_that_works(coordinator, page):
     page.click("Make a join token")
     page.sees("The token is shown only now")
     secret = page.js("return document.querySelector('.codeblock pre').textContent.match(/echo '([^']+)'/)[1]")
-    coordinator.post("/workers", {"protocol": 1, "name": "joined"}, token=secret)
+    coordinator.api("POST", "/workers", {"protocol": 1, "name": "joined"}, token=secret)
     page.sees("joined")
 
 

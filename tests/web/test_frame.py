@@ -28,7 +28,7 @@ def test_sign_in_survives_a_reload_and_ends_with_sign_out(shared, page):
 
 
 def test_a_revoked_token_leads_back_to_the_door(shared, page):
-    made = shared.post("/tokens", {"role": "read", "name": "short-lived"})
+    made = shared.api("POST", "/tokens", {"role": "read", "name": "short-lived"})
     page.sign_in(shared, made["secret"])
     status, _ = shared.call("DELETE", f"/tokens/{made['id']}")
     assert status == 204
@@ -37,7 +37,7 @@ def test_a_revoked_token_leads_back_to_the_door(shared, page):
 
 
 def test_a_reader_is_not_offered_what_would_be_refused(shared, page):
-    made = shared.post("/tokens", {"role": "read", "name": "reader"})
+    made = shared.api("POST", "/tokens", {"role": "read", "name": "reader"})
     page.sign_in(shared, made["secret"])
     page.sees("Searches")
     assert "Admin" not in page.text()
@@ -99,12 +99,12 @@ def test_the_coordinator_goes_and_comes_back(coordinator, page):
     page.click("Workers")
     page.sees("No worker has joined")
     page.sees("Live")
-    coordinator.kill()
+    coordinator.process.kill()
     page.sees("The coordinator has not answered for")
     page.sees("Reconnecting")
     coordinator.start()
     page.sees("Live", patience=40)
     page.wait("the banner to go", lambda: "has not answered" not in page.text())
     # What happened meanwhile is shown without a reload.
-    coordinator.post("/workers", {"protocol": 1, "name": "late-comer"}, token=coordinator.token("join"))
+    coordinator.api("POST", "/workers", {"protocol": 1, "name": "late-comer"}, token=coordinator.token("join"))
     page.sees("late-comer")

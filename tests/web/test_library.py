@@ -61,7 +61,7 @@ def test_a_space_with_an_error_is_refused_with_its_place(coordinator, page):
 
 
 def test_a_checkpoint_that_does_not_fit_lists_its_tensors(coordinator, page, files):
-    coordinator.post("/spaces", {"name": "tiny", "document": tiny.SPACE})
+    coordinator.api("POST", "/spaces", {"name": "tiny", "document": tiny.SPACE})
     wrong = tiny.tensors()
     del wrong["features.2.1.0.weight"]
     wrong["classifier.weight"] = wrong["classifier.weight"][:2]
@@ -76,7 +76,7 @@ def test_a_checkpoint_that_does_not_fit_lists_its_tensors(coordinator, page, fil
 
 
 def test_an_upload_shows_progress_and_goes_on_after_a_reload(coordinator, page, tmp_path):
-    coordinator.post("/spaces", {"name": "tiny", "document": tiny.SPACE})
+    coordinator.api("POST", "/spaces", {"name": "tiny", "document": tiny.SPACE})
     big = pathlib.Path(tmp_path) / "big.safetensors"
     big.write_bytes(os.urandom(48 << 20))
     page.sign_in(coordinator)

@@ -3,14 +3,14 @@ import pytest
 
 import scripted
 import tiny
+from cluster import dashboard
 from test_search import codes, rows
 
 
 @pytest.fixture(scope="module")
 def done(built):
     """Every architecture of tiny scored, and an evolution."""
-    from coordinator import Coordinator
-    c = Coordinator()
+    c = dashboard()
     parts = tiny.fill(c)
     c.search = tiny.search(c, parts)["id"]
     scripted.ScriptedWorker(c).work()

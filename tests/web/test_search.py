@@ -8,6 +8,7 @@ import pytest
 
 import scripted
 import tiny
+from cluster import dashboard
 
 
 @pytest.fixture()
@@ -19,8 +20,7 @@ def ready(coordinator):
 @pytest.fixture(scope="module")
 def done(built):
     """A finished search over the whole space, shared by the tests that only look."""
-    from coordinator import Coordinator
-    c = Coordinator()
+    c = dashboard()
     c.search = tiny.search(c, tiny.fill(c))
     assert scripted.ScriptedWorker(c).work() == 81
     yield c

@@ -5,13 +5,13 @@ import pytest
 
 import scripted
 import tiny
+from cluster import dashboard
 
 
 @pytest.fixture(scope="module")
 def two(built):
     """The whole space under one policy, a sample of it under another."""
-    from coordinator import Coordinator
-    c = Coordinator()
+    c = dashboard()
     parts = tiny.fill(c)
     c.first = tiny.search(c, parts, name="all", notes="# Why\n\nA **bold** [link](https://example.org), <img src=x onerror=alert(1)> and [bad](javascript:alert(1)).")["id"]
     c.worker = scripted.ScriptedWorker(c, "node1")

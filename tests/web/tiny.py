@@ -66,16 +66,16 @@ def pictures(n=400, seed=2):
 
 def fill(coordinator, space=SPACE):
     """Space, checkpoint and data set by the API -> the members of a search that name them."""
-    made = coordinator.post("/spaces", {"name": space["name"], "document": space})
-    weights = coordinator.post("/checkpoints", {"name": "tiny supernet", "blob": coordinator.upload(checkpoint()), "space": made["id"]})
+    made = coordinator.api("POST", "/spaces", {"name": space["name"], "document": space})
+    weights = coordinator.api("POST", "/checkpoints", {"name": "tiny supernet", "blob": coordinator.upload(checkpoint()), "space": made["id"]})
     blob = [{"blob": coordinator.upload(pictures())}]
-    data = coordinator.post("/datasets", {"name": "quarters", "format": "safetensors", "splits": {"train": blob, "val": blob},
+    data = coordinator.api("POST", "/datasets", {"name": "quarters", "format": "safetensors", "splits": {"train": blob, "val": blob},
                                           "classes": ["north-west", "north-east", "south-west", "south-east"]})
     return {"checkpoint": weights["id"], "dataset": data["id"]}
 
 
 def search(coordinator, parts, **more):
-    return coordinator.post("/searches", {
+    return coordinator.api("POST", "/searches", {
         "name": "all of tiny", **parts, "strategy": {"name": "exhaustive"},
         "policy": {"average": "cumulative", "batches": 2, "batch_size": 50},
         "evaluation": {"split": "val", "images": 200, "batch_size": 50, "first": 0}, **more})
