@@ -45,6 +45,10 @@ class Page:
             time.sleep(0.05)
         raise AssertionError(f"not seen in {patience} s: {what} ({last})\n--- page ---\n{self.text()[:3000]}")
 
+    def rest(self, ms):
+        """Lets the page's own time pass."""
+        self.driver.execute_async_script("setTimeout(arguments[1], arguments[0])", ms)
+
     def text(self):
         return self.js("return document.body.innerText")
 

@@ -130,6 +130,24 @@ def test_charts_are_drawn_and_have_a_table_twin(done, page):
     assert sum(r.text.endswith("yes") for r in page.all(".twin tbody tr")) == len(front)
 
 
+def test_live_charts_end_as_after_a_reload(ready, page):
+    search = tiny.search(ready, ready.parts)
+    worker = scripted.ScriptedWorker(ready)
+    page.sign_in(ready)
+    page.open(f"{ready.url}/searches/{search['id']}")
+    page.sees("Points appear as soon as")
+    pictures = lambda: page.js("return [...document.querySelectorAll('.plot canvas')].map(c => c.toDataURL())")
+    worker.work(at_least=1)
+    page.wait("two charts", lambda: len(page.all(".plot canvas")) == 2)
+    worker.work()
+    page.sees("81 of 81")
+    page.sees("81 architectures, ")
+    page.rest(2500)  # charts follow within this
+    live = pictures()
+    page.driver.refresh()
+    page.wait("the same pictures", lambda: len(pictures()) == 2 and pictures() == live)
+
+
 def test_known_accuracies_tell_whether_to_trust(done, page, tmp_path):
     ranking = done.ranking(done.search["id"])
     out = io.StringIO()

@@ -62,12 +62,20 @@ export async function request(path: string, init: RequestInit & { accept?: numbe
   throw problem;
 }
 
+// What a look waits for: until the stream that tells of changes is open, so that nothing falls between the two and nothing
+// has to be read twice. live.ts sets it, and lets go when the stream takes long.
+let ready: Promise<void> = Promise.resolve();
+export function waitFor(opened: Promise<void>): void {
+  ready = opened;
+}
+
 async function json<R>(path: string, init?: RequestInit): Promise<R> {
   const response = await request(path, init);
   return response.status === 204 ? (undefined as R) : ((await response.json()) as R);
 }
 
-function get<R>(path: string, signal?: AbortSignal): Promise<R> {
+async function get<R>(path: string, signal?: AbortSignal): Promise<R> {
+  await ready;
   return json<R>(path, { signal });
 }
 

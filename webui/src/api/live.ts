@@ -4,7 +4,7 @@
 // missed (Last-Event-ID) and waits longer each time; a hidden tab holds no connection at all and catches up when shown.
 // Listeners are told which kinds of thing changed, at most four times a second; they then ask for what they show.
 import { signal } from "@preact/signals";
-import { refused, request, signedIn } from "./client";
+import { refused, request, signedIn, waitFor } from "./client";
 
 export interface Change {
   kinds: Set<string>;
@@ -16,6 +16,7 @@ type Listener = (change: Change) => void;
 export const liveState = signal<"off" | "connecting" | "live" | "waiting">("off");
 
 const REDRAW_MS = 250;
+const OPENING_MS = 300; // then looks no longer wait for the stream
 const listeners = new Set<Listener>();
 let lastId = "";
 let stop: AbortController | null = null;
@@ -91,21 +92,32 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
 
 async function run(signal: AbortSignal): Promise<void> {
   let failures = 0;
+  let late = false; // something may have been read before the stream was open
+  let opened = () => {};
+  waitFor(
+    new Promise((resolve) => {
+      opened = resolve;
+      setTimeout(() => ((late = liveState.value !== "live"), resolve()), OPENING_MS);
+    }),
+  );
   while (!signal.aborted) {
     liveState.value = "connecting";
     try {
       const headers: Record<string, string> = { Accept: "text/event-stream" };
       if (lastId) headers["Last-Event-ID"] = lastId;
       const response = await request("/events", { headers, signal });
-      if (failures || !lastId) note(null);
+      if (failures || late) note(null);
       failures = 0;
+      late = false;
       liveState.value = "live";
+      opened();
       if (response.body) await read(response.body);
     } catch {
       // Every failure is met in the same way: wait, then try again.
     }
     if (signal.aborted) return;
     failures++;
+    opened();
     liveState.value = "waiting";
     await pause(Math.min(30_000, 500 * 2 ** Math.min(failures, 6)) * (0.5 + Math.random() / 2), signal);
   }

@@ -1,5 +1,6 @@
 // plot: a uPlot inside Preact. The library is loaded when the first chart is shown. `build` gives the options for the
-// present size and colours; a new `buildKey` or theme makes the chart again, new data alone only redraws it.
+// present size and colours; a new `buildKey` or theme makes the chart again, new data alone only redraws it, on new scales
+// unless the reader has zoomed in.
 import type uPlot from "uplot";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { isDark } from "../state/theme";
@@ -67,6 +68,7 @@ interface Props {
 export function Plot(props: Props) {
   const host = useRef<HTMLDivElement>(null);
   const chart = useRef<uPlot | null>(null);
+  const zoomed = useRef(false);
   const latest = useRef(props);
   latest.current = props;
   const [lib, setLib] = useState<Library | null>(null);
@@ -86,6 +88,9 @@ export function Plot(props: Props) {
     const width = Math.max(200, element.clientWidth);
     const u = new lib(build(lib, ink(), { width, height }), data, element);
     chart.current = u;
+    zoomed.current = false;
+    (u.hooks.setSelect ??= []).push(() => (zoomed.current = u.select.width > 0 && u.cursor.drag?.setScale !== false));
+    u.over.addEventListener("dblclick", () => (zoomed.current = false));
     latest.current.onReady?.(u);
     const observer = new ResizeObserver(() => {
       const w = element.clientWidth;
@@ -99,8 +104,9 @@ export function Plot(props: Props) {
     };
   }, [lib, dark, props.buildKey, props.height]);
   useEffect(() => {
-    chart.current?.setData(props.data);
-    chart.current?.redraw(); // setData alone draws nothing when the scales stay
+    const u = chart.current;
+    u?.setData(props.data, !zoomed.current);
+    if (zoomed.current) u?.redraw(); // by itself it would set the x scale back to where it was
   }, [props.data]);
 
   return <div class="plot" ref={host} role="img" aria-label={props.label} style={{ minHeight: `${props.height}px` }} />;

@@ -18,16 +18,13 @@ export function axisOf(values: (number | null | undefined)[]): Axis {
   return { lo: Math.max(0, Math.floor(lo / step - 1e-9) * step), hi: Math.min(1, Math.ceil(hi / step + 1e-9) * step) };
 }
 
-export function Interval(props: { value: number; ci: [number, number] | null; band?: [number, number] | null; axis: Axis }) {
-  const { axis, ci, band } = props;
-  const at = (v: number) => 2 + (96 * (Math.min(axis.hi, Math.max(axis.lo, v)) - axis.lo)) / (axis.hi - axis.lo || 1);
-  const level = 8;
-  return (
-    <svg class="interval" viewBox="0 0 100 16" preserveAspectRatio="none" aria-hidden="true">
-      {band && <rect class="band" x={at(band[0])} y={0} width={Math.max(0.5, at(band[1]) - at(band[0]))} height={16} />}
-      <line class="axis" x1={2} x2={98} y1={level} y2={level} />
-      {ci && <line class="range" x1={at(ci[0])} x2={at(ci[1])} y1={level} y2={level} />}
-      <line class="value" x1={at(props.value)} x2={at(props.value)} y1={3} y2={13} />
-    </svg>
-  );
+// Drawn by the style sheet from three places along the axis: a table has hundreds of these, and a drawing of its own for
+// each would cost more than its text.
+export function Interval(props: { value: number; ci: [number, number] | null; band?: [number, number] | null; axis: Axis; name?: string }) {
+  const { axis, ci, band, name } = props;
+  const at = (v: number) => `${(2 + (96 * (Math.min(axis.hi, Math.max(axis.lo, v)) - axis.lo)) / (axis.hi - axis.lo || 1)).toFixed(2)}%`;
+  const place: Record<string, string> = { "--v": at(props.value) };
+  if (ci) Object.assign(place, { "--a": at(ci[0]), "--b": at(ci[1]) });
+  if (band) Object.assign(place, { "--c": at(band[0]), "--d": at(band[1]) });
+  return <div class={`interval${ci ? " ranged" : ""}${band ? " banded" : ""}`} style={place} title={name} {...(name ? { role: "img", "aria-label": name } : { "aria-hidden": true })} />;
 }

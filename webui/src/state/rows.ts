@@ -1,5 +1,6 @@
-// rows: a long list of which only the parts looked at are loaded. Rows stay on the screen while newer ones are fetched,
-// so that a live table changes without blinking.
+// rows: a long list of which only the parts looked at are loaded, and the part that comes next. Rows stay on the screen
+// while newer ones are fetched, so that a live table changes without blinking. Places that a dragged scroll bar only
+// passes are not asked for.
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { listen } from "../api/live";
 import type { Problem } from "../api/client";
@@ -7,6 +8,8 @@ import { asProblem } from "./use";
 
 const PAGE = 100;
 const KEEP = 40; // pages held in memory
+const AHEAD = 150; // rows
+const SETTLE_MS = 80;
 
 export interface Rows<R> {
   total: number | undefined;
@@ -21,12 +24,15 @@ interface Store<R> {
   pages: Map<number, { items: R[]; stale: boolean }>;
   busy: Set<number>;
   stop: AbortController;
+  total: number | undefined;
   first: number;
   last: number;
+  ahead: number; // 1 while the view moves down, -1 while it moves up, 0 before it moved
+  settle: number; // a timer
 }
 
 function fresh<R>(): Store<R> {
-  return { pages: new Map(), busy: new Set(), stop: new AbortController(), first: 0, last: 0 };
+  return { pages: new Map(), busy: new Set(), stop: new AbortController(), total: undefined, first: 0, last: 0, ahead: 0, settle: 0 };
 }
 
 export function useRows<R>(
@@ -50,6 +56,7 @@ export function useRows<R>(
         .then(
           ({ items, total }) => {
             if (s.stop.signal.aborted) return;
+            s.total = total;
             s.pages.delete(page); // to the end of the order: the oldest are dropped first
             s.pages.set(page, { items, stale: false });
             for (const old of s.pages.keys()) if (s.pages.size > KEEP) s.pages.delete(old);
@@ -67,9 +74,12 @@ export function useRows<R>(
 
   const fill = useCallback(() => {
     const s = store.current;
-    for (let p = Math.floor(s.first / PAGE); p <= Math.floor(s.last / PAGE); p++) {
+    const from = s.ahead < 0 ? Math.max(0, s.first - AHEAD) : s.first;
+    const to = s.ahead > 0 ? s.last + AHEAD : s.last;
+    for (let p = Math.floor(from / PAGE); p <= Math.floor(to / PAGE); p++) {
       const page = s.pages.get(p);
-      if (!page || page.stale) ask(p);
+      const looked = p >= Math.floor(s.first / PAGE) && p <= Math.floor(s.last / PAGE);
+      if (page ? page.stale && looked : looked || (s.total !== undefined && p * PAGE < s.total)) ask(p);
     }
   }, [ask]);
 
@@ -82,7 +92,10 @@ export function useRows<R>(
     store.current = fresh();
     fill();
     const mine = store.current;
-    return () => mine.stop.abort();
+    return () => {
+      mine.stop.abort();
+      clearTimeout(mine.settle);
+    };
   }, [fill]);
 
   useEffect(() => {
@@ -112,9 +125,14 @@ export function useRows<R>(
     row: (i) => (current ? store.current.pages.get(Math.floor(i / PAGE))?.items[i % PAGE] : undefined),
     loaded: () => (current ? [...store.current.pages.values()].flatMap((p) => p.items) : []),
     view: (first, last) => {
-      store.current.first = first;
-      store.current.last = last;
-      fill();
+      const s = store.current;
+      const step = first - s.first;
+      if (step) s.ahead = Math.sign(step);
+      s.first = first;
+      s.last = last;
+      clearTimeout(s.settle);
+      if (Math.abs(step) < PAGE) fill();
+      else s.settle = window.setTimeout(fill, SETTLE_MS);
     },
     reload,
   };

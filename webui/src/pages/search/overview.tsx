@@ -1,6 +1,7 @@
 // overview: the charts of a search above its ranking.
 import { useRef } from "preact/hooks";
 import { api, type Window } from "../../api/client";
+import type { Change } from "../../api/live";
 import type { Density, Points, Search } from "../../api/types";
 import { BestSoFar, type Over } from "../../charts/best";
 import { Scatter } from "../../charts/scatter";
@@ -14,6 +15,7 @@ import { Ranking } from "./ranking";
 
 type Cost = "macs" | "params";
 const MANY = 20_000; // above this the coordinator's bins are drawn
+const FEW = 4000; // and points again in a zoomed view that holds no more
 const HEIGHT = 300;
 
 function Blank() {
@@ -30,6 +32,15 @@ function none(total: number): Points {
   return { total, code: [], x: [], y: [] };
 }
 
+// A million points are counted in bins by the coordinator; points come only where a zoomed view holds few.
+async function cloud(search: number, cost: Cost, many: boolean, window: Window | undefined, s: AbortSignal): Promise<{ points: Points; density?: Density; part?: boolean }> {
+  if (!many) return { points: await api.points(search, cost, s) };
+  const density = await api.density(search, cost, s, window);
+  const total = density.counts.reduce((sum, n) => sum + n, 0);
+  if (window && total > 0 && total <= FEW) return { points: await api.points(search, cost, s, window), part: true };
+  return { points: none(total), density, part: Boolean(window) };
+}
+
 function densityTwin(d: Density, label: string) {
   const [nx, ny] = d.bins;
   const w = (d.x[1] - d.x[0]) / nx;
@@ -44,24 +55,14 @@ function CostFigure({ search }: { search: Search }) {
   const many = search.progress.scored > MANY;
   const zoom = query.get("zoom");
   const window = readWindow(zoom);
-  const loaded = useResource(
-    `scatter/${search.id}/${cost}/${many}/${many ? zoom : ""}`,
-    async (s) => {
-      // A million points are counted in bins by the coordinator; points come only where a zoomed view holds few.
-      const [points, front, density] = await Promise.all([
-        many && !window ? none(search.progress.scored) : api.points(search.id, cost, s, many ? window : undefined),
-        api.pareto(search.id, cost, s),
-        many ? api.density(search.id, cost, s, window) : undefined,
-      ]);
-      const few = many && points.code.length === points.total && points.total > 0;
-      return { points: many && !few ? none(points.total) : points, front: front.items, density: few ? undefined : density };
-    },
-    { when: (c) => c.searches.has(search.id), everyMs: many ? 5000 : 1500 },
-  );
+  const watch = { when: (c: Change) => c.searches.has(search.id), everyMs: many ? 5000 : 1500 };
+  const pareto = useResource(`front/${search.id}/${cost}`, async (s) => (await api.pareto(search.id, cost, s)).items, watch);
+  const loaded = useResource(`scatter/${search.id}/${cost}/${many}/${many ? zoom : ""}`, (s) => cloud(search.id, cost, many, window, s), watch);
   // The old view stays until the new one is there: a zoom redraws at once what is known.
   const last = useRef(loaded.value);
   if (loaded.value) last.current = loaded.value;
-  const { points, front = [], density } = loaded.value ?? last.current ?? {};
+  const { points, density, part } = loaded.value ?? last.current ?? {};
+  const front = pareto.value ?? [];
   const label = cost === "macs" ? "MACs" : "Parameters";
   return (
     <Figure
@@ -71,7 +72,7 @@ function CostFigure({ search }: { search: Search }) {
         points && points.total > 0 ? (
           <>
             {plural(points.total, "architecture")}
-            {many && window ? " in this view" : ""}, <span class="ink-front">{front.length} on the Pareto front</span>. Drag to zoom,
+            {part ? " in this view" : ""}, <span class="ink-front">{front.length} on the Pareto front</span>. Drag to zoom,
             double-click to see all, click a point to open it.{many && density ? " Shades count architectures; zoom in until points appear." : ""}
           </>
         ) : (

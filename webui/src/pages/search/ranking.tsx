@@ -1,6 +1,6 @@
 // ranking: the table of a search: sorted and filtered by the coordinator, loaded row by row as it is looked at, and
 // refreshed in place while scores come in. Isomorphic architectures can be grouped.
-import { useState } from "preact/hooks";
+import { useMemo, useRef, useState } from "preact/hooks";
 import { api } from "../../api/client";
 import type { Candidate, Class, Search } from "../../api/types";
 import { ago, count, dateTime, fixed, parseSi, percent, plural, si } from "../../format";
@@ -30,7 +30,6 @@ const usual: Optional[] = ["interval", "loss", "macs", "params", "worker", "scor
 interface Context {
   axis: Axis;
   band: [number, number] | null;
-  tied: (index: number) => boolean;
   now: number;
 }
 
@@ -47,7 +46,7 @@ function columnsOf(shown: Set<Optional>, c: Context): Column<Candidate>[] {
       name: "rank",
       width: "72px",
       numeric: true,
-      cell: (r, i) => (r.rank == null ? "–" : <span title={c.tied(i) ? "Tied with its neighbour" : undefined}>{count(r.rank)}{c.tied(i) ? <span class="tie">=</span> : ""}</span>),
+      cell: (r, _i, tied) => (r.rank == null ? "–" : <span title={tied ? "Tied with its neighbour" : undefined}>{count(r.rank)}{tied ? <span class="tie">=</span> : ""}</span>),
     },
     { id: "code", head: "Architecture", name: "architecture code", width: "minmax(160px, 1.3fr)", sort: "code", cell: (r) => <code class="ellipsis" title={r.code}>{r.code}</code> },
     {
@@ -68,12 +67,7 @@ function columnsOf(shown: Set<Optional>, c: Context): Column<Candidate>[] {
       cell: (r) => {
         const ci = asPair(r.ci);
         if (r.accuracy == null) return <span class="ellipsis muted" title={r.error?.detail}>{r.error?.detail ?? ""}</span>;
-        return (
-          <span class="interval-cell" title={ci ? `95 %: ${percent(ci[0])} to ${percent(ci[1])}` : undefined}>
-            <Interval value={r.accuracy} ci={ci} band={c.band} axis={c.axis} />
-            {ci && <span class="sr">{`from ${percent(ci[0])} to ${percent(ci[1])}`}</span>}
-          </span>
-        );
+        return <Interval value={r.accuracy} ci={ci} band={c.band} axis={c.axis} name={ci ? `95 %: ${percent(ci[0])} to ${percent(ci[1])}` : undefined} />;
       },
     },
     { id: "accuracy5", when: "accuracy5", head: "Top-5", name: "top-5 accuracy", width: "84px", sort: "accuracy5", numeric: true, cell: (r) => percent(r.accuracy5) },
@@ -203,6 +197,19 @@ function numberOf(query: URLSearchParams, name: string): number | undefined {
   return Number.isFinite(value) ? value : undefined;
 }
 
+const whole: Axis = { lo: 0, hi: 1 };
+
+// The axis of the intervals seen so far. It only grows: a table whose scale moves while it scrolls cannot be read.
+function useAxis(key: string, values: (number | null | undefined)[]): Axis {
+  const kept = useRef<{ key: string; axis: Axis }>();
+  const old = kept.current?.key === key ? kept.current.axis : undefined;
+  if (!values.some((v) => v != null)) return old ?? whole;
+  const seen = axisOf(values);
+  if (!old || seen.lo < old.lo || seen.hi > old.hi)
+    kept.current = { key, axis: { lo: Math.min(seen.lo, old?.lo ?? 1), hi: Math.max(seen.hi, old?.hi ?? 0) } };
+  return kept.current!.axis;
+}
+
 function Flat({ search, shown }: { search: Search; shown: Set<Optional> }) {
   const { query } = route.value;
   const now = useNow(10_000);
@@ -222,6 +229,9 @@ function Flat({ search, shown }: { search: Search; shown: Set<Optional> }) {
     (offset, limit, signal) => api.ranking(search.id, { sort, order, offset, limit, ...filter }, signal),
     (searches) => searches.has(search.id),
   );
+  const band = asPair(search.best?.ci);
+  const axis = useAxis(key, [...rows.loaded().flatMap((r) => r.ci ?? [r.accuracy]), ...(band ?? [])]);
+  const columns = useMemo(() => columnsOf(shown, { axis, band, now }), [[...shown].join(), axis, String(band), now]);
   if (rows.total === undefined) return rows.error ? <Failure problem={rows.error} retry={rows.reload} /> : <Loading what="the ranking" />;
   if (rows.total === 0) {
     const filtering = Object.values(filter).some((v) => v != null);
@@ -237,25 +247,19 @@ function Flat({ search, shown }: { search: Search; shown: Set<Optional> }) {
       </Empty>
     );
   }
-  const loaded = rows.loaded();
-  const best = asPair(search.best?.ci);
-  const context: Context = {
-    now,
-    band: best,
-    axis: axisOf([...loaded.flatMap((r) => r.ci ?? [r.accuracy]), ...(best ?? [])]),
-    tied: (i) => {
-      const accuracy = rows.row(i)?.accuracy;
-      return sort === "accuracy" && accuracy != null && (rows.row(i - 1)?.accuracy === accuracy || rows.row(i + 1)?.accuracy === accuracy);
-    },
+  const tied = (i: number) => {
+    const accuracy = rows.row(i)?.accuracy;
+    return sort === "accuracy" && accuracy != null && (rows.row(i - 1)?.accuracy === accuracy || rows.row(i + 1)?.accuracy === accuracy);
   };
   return (
     <>
       {rows.error && rows.error.type !== "unreachable" && <Failure problem={rows.error} retry={rows.reload} />}
       <VirtualTable<Candidate>
         label="ranking"
-        columns={columnsOf(shown, context)}
+        columns={columns}
         total={rows.total}
         row={rows.row}
+        marked={tied}
         keyOf={(r) => r.code}
         sort={sort}
         order={order}

@@ -1,0 +1,153 @@
+"""The ranking as a long table: more rows than a browser can stack, elements used again, small and large steps."""
+import pytest
+
+import many
+from cluster import dashboard
+from selenium.webdriver.common.keys import Keys
+
+N = 150_000  # of 34 pixels: more than the scrolled space holds
+HEIGHT = 34
+
+
+@pytest.fixture(scope="module")
+def long(built):
+    c = dashboard()
+    _, c.search = many.fill(c, N)
+    yield c
+    c.close()
+
+
+def rows(page):
+    """{index: code} of the loaded rows inside the table's view, and the same index by their place on the screen."""
+    return {int(i): code for i, code in page.js("""
+      const box = document.querySelector('.vbody').getBoundingClientRect();
+      return [...document.querySelectorAll('.vrow:not(.ghost)')].filter(r => {
+        const b = r.getBoundingClientRect(); return b.top >= box.top - 1 && b.bottom <= box.bottom + 1;
+      }).map(r => [r.ariaRowIndex - 2, r.querySelector('.col-code').innerText.trim()])""")}
+
+
+def true(c, offset, n=1):
+    items = c.api("GET", f"/searches/{c.search}/ranking", params={"offset": offset, "limit": n})["items"]
+    return [r["code"] for r in items]
+
+
+def settled(page):
+    """The rows in view once they are all there and rest."""
+    def ask():
+        seen = rows(page)
+        if len(seen) < 16 or page.all(".vrow.ghost"):
+            return None
+        page.rest(300)
+        return seen if rows(page) == seen else None
+    return page.wait("the rows in view", ask)
+
+
+def open_table(long, page):
+    page.sign_in(long)
+    page.open(f"{long.url}/searches/{long.search}")
+    return settled(page)
+
+
+def test_both_ends_of_a_long_table_are_reached_by_key(long, page):
+    assert open_table(long, page)[0] == true(long, 0)[0]
+    grid = page.one(".vtable")
+    grid.send_keys(Keys.END)
+    seen = settled(page)
+    assert max(seen) == N - 1 and seen[N - 1] == true(long, N - 1)[0]
+    grid.send_keys(Keys.ARROW_UP)
+    grid.send_keys(Keys.ENTER)
+    page.wait("the row above the last", lambda: page.one("dialog .code-full").text == true(long, N - 2)[0])
+    page.one("dialog").send_keys(Keys.ESCAPE)
+    page.wait("it to close", lambda: not page.all("dialog"))
+    page.one(".vtable").send_keys(Keys.HOME)
+    assert min(settled(page)) == 0
+
+
+def test_both_ends_of_a_long_table_are_reached_by_the_bar(long, page):
+    open_table(long, page)
+    for share in [.31, .73]:
+        page.js("const b = document.querySelector('.vbody'); b.scrollTop = b.scrollHeight * arguments[0]", share)
+        page.js("const b = document.querySelector('.vbody'); b.scrollTop = b.scrollHeight")
+        assert max(settled(page)) == N - 1
+        page.js("document.querySelector('.vbody').scrollTop = 0")
+        assert min(settled(page)) == 0
+
+
+def test_small_steps_move_by_rows_and_the_bar_by_share(long, page):
+    open_table(long, page)
+    page.js("const b = document.querySelector('.vbody'); b.scrollTop = (b.scrollHeight - b.clientHeight) / 2")
+    middle = settled(page)
+    assert abs(min(middle) - N / 2) < 30
+    page.js("document.querySelector('.vbody').scrollTop += 10 * arguments[0]", HEIGHT)
+    after = settled(page)
+    assert min(after) - min(middle) == 10
+    assert [after[i] for i in sorted(after)] == true(long, min(after), len(after))
+    # The bar was put where it belongs, and nothing in view moved: the same step back leads to the same rows.
+    page.js("document.querySelector('.vbody').scrollTop -= 10 * arguments[0]", HEIGHT)
+    assert settled(page) == middle
+
+
+def test_scrolling_uses_the_same_elements_again(long, page):
+    open_table(long, page)
+    page.js("window.kept = [...document.querySelectorAll('.vrow')]; document.querySelector('.vbody').scrollTop += 3000")
+    assert min(settled(page)) > 80
+    assert page.js("""const now = [...document.querySelectorAll('.vrow')];
+                      return now.filter(r => window.kept.includes(r)).length / now.length""") > .7
+
+
+def test_places_passed_by_the_bar_are_not_asked_for(long, page):
+    open_table(long, page)
+    page.js("performance.clearResourceTimings()")
+    page.driver.execute_async_script("""const done = arguments[0], b = document.querySelector('.vbody'); let n = 0;
+      (function step() { b.scrollTop = ++n * 50000; n < 40 ? requestAnimationFrame(step) : done(); })()""")
+    settled(page)
+    asked = page.js("return performance.getEntriesByType('resource').filter(e => e.name.includes('/ranking')).length")
+    assert asked <= 6
+
+
+def test_a_page_reads_everything_once(long, page):
+    page.sign_in(long)
+    page.open(f"{long.url}/searches/{long.search}")
+    settled(page)
+    page.wait("the charts", lambda: len(page.all(".plot canvas")) == 2)
+    page.sees("Live")
+    page.rest(800)
+    names = page.js("return performance.getEntriesByType('resource').map(e => e.name)")
+    asked = [n for n in names if "/api/v1/" in n]
+    assert len(asked) == len(set(asked)) >= 5
+
+
+# The event stream opens so many milliseconds late; `calls` tells when it did, among what was asked.
+LATE = """
+const plain = window.fetch;
+window.calls = [];
+window.fetch = async (url, init) => {
+  if (!String(url).endsWith('/events')) { window.calls.push(String(url)); return plain(url, init); }
+  await new Promise(resolve => setTimeout(resolve, %d));
+  const answer = await plain(url, init);
+  window.calls.push('open');
+  return answer;
+};
+"""
+
+
+@pytest.mark.parametrize("late", [100, 1500])
+def test_no_change_falls_between_a_look_and_the_stream(long, page, late):
+    page.sign_in(long)
+    script = page.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": LATE % late})["identifier"]
+    try:
+        page.open(f"{long.url}/searches/{long.search}")
+        settled(page)
+        page.wait("the stream", lambda: "open" in page.js("return window.calls"))
+
+        def looks():
+            """For each look at the ranking: was the stream open?"""
+            calls = page.js("return window.calls")
+            return ["open" in calls[:i] for i, c in enumerate(calls) if "/ranking" in c]
+
+        if late < 300:
+            assert looks() == [True]  # one look, after the stream was open
+        else:
+            page.wait("a second look after it was open", lambda: looks() == [False, True])
+    finally:
+        page.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", {"identifier": script})
