@@ -73,7 +73,7 @@ def test_what_the_coordinator_refuses_is_shown_at_the_field(ready, page):
     page.fill("Images", "200")
     page.click("Start the search")
     page.wait("the batches marked", lambda: marked() == ["/policy/batches"])
-    assert page.js("return document.activeElement.closest('.field').dataset.at") == "/policy/batches"
+    page.wait("the focus there", lambda: page.js("return document.activeElement.closest('.field')?.dataset.at") == "/policy/batches")
     assert ready.call("GET", "/searches")[1]["items"] == []
 
 
