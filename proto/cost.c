@@ -64,6 +64,7 @@ void cost_node(const struct plan_node *n, const struct plan_node *nodes, int64_t
         *all_macs += volume(nodes[n->inputs[0]].out);
         break;
     case OP_ADD:
+    case OP_MAX:
         *all_macs += volume(n->out) * (n->ninputs - 1);
         break;
     case OP_RESIZE:

@@ -33,6 +33,8 @@ static const struct prim_def defs[] = {
     {"gelu", OP_ACT, ACT_GELU, 0, none, 0},
     {"gelu_tanh", OP_ACT, ACT_GELU_TANH, 0, none, 0},
     {"softmax", OP_ACT, ACT_SOFTMAX_C, 0, none, 0},
+    {"elu", OP_ACT, ACT_ELU, 0, none, 0},
+    {"leaky_relu", OP_ACT, ACT_LEAKY_RELU, 0, none, 0},
     {"scale", OP_SCALE, ACT_NONE, 0, ATTRS(A(BY), A(PARAM), A(KIND)), 0},
     {"slice", OP_SLICE, ACT_NONE, 0, ATTRS(A(COUNT), A(START), A(STEP)), 1},
     {"shuffle", OP_SHUFFLE, ACT_NONE, 0, ATTRS(A(GROUPS)), 1},
@@ -46,10 +48,10 @@ static const struct prim_def defs[] = {
     {"tokens", OP_TOKENS, ACT_NONE, 0, ATTRS(A(CLASS_TOKEN)), 0},
     {"untokens", OP_UNTOKENS, ACT_NONE, 0, ATTRS(A(HEIGHT), A(WIDTH)), 1},
     {"select", OP_SELECT, ACT_NONE, 0, ATTRS(A(INDEX), A(COUNT)), 1},
-    {"addparam", OP_ADDPARAM, ACT_NONE, 0, ATTRS(A(PARAM), A(VECTOR)), 1},
+    {"addparam", OP_ADDPARAM, ACT_NONE, 0, ATTRS(A(PARAM), A(VECTOR), A(COUNT)), 1},
     {"embed", OP_EMBED, ACT_NONE, 0, ATTRS(A(OUT), A(VOCABULARY)), 2},
     {"attention", OP_ATTENTION, ACT_NONE, 0,
-     ATTRS(A(HEADS), A(SCALE), A(MODE), A(DISTANCE), A(RELATIVE_K), A(RELATIVE_V)), 1},
+     ATTRS(A(HEADS), A(SCALE), A(MASK), A(MODE), A(DISTANCE), A(RELATIVE_K), A(RELATIVE_V)), 1},
     {"zero", OP_ZERO, ACT_NONE, 0, ATTRS(A(OUT), A(STRIDE)), 0},
 };
 enum { NDEFS = sizeof defs / sizeof *defs };

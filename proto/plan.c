@@ -11,8 +11,9 @@ static const char *const op_texts[OP_COUNT] = {
 #undef OP
 };
 
-static const char *const act_texts[ACT_COUNT] = {"none",    "relu", "relu6", "hswish",    "hsigmoid", "swish",
-                                                 "sigmoid", "tanh", "gelu",  "gelu_tanh", "softmax"};
+static const char *const act_texts[ACT_COUNT] = {"none",    "relu",    "relu6",     "hswish", "hsigmoid",
+                                                 "swish",   "sigmoid", "tanh",      "gelu",   "gelu_tanh",
+                                                 "softmax", "elu",     "leaky_relu"};
 
 const char *op_text(enum op_kind op)
 {

@@ -29,9 +29,11 @@ enum act_kind {
     ACT_SWISH,    /* x sigmoid(x) */
     ACT_SIGMOID,
     ACT_TANH,
-    ACT_GELU,      /* x Phi(x), by erf */
-    ACT_GELU_TANH, /* the tanh approximation */
-    ACT_SOFTMAX_C, /* softmax over channels */
+    ACT_GELU,       /* x Phi(x), by erf */
+    ACT_GELU_TANH,  /* the tanh approximation */
+    ACT_SOFTMAX_C,  /* softmax over channels */
+    ACT_ELU,        /* x above 0, exp(x) - 1 below */
+    ACT_LEAKY_RELU, /* x above 0, x / 100 below */
     ACT_COUNT
 };
 

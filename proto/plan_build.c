@@ -414,15 +414,12 @@ static int reduce_concat(struct plan_builder *b, const struct layer *l, struct b
     return rc;
 }
 
-static int reduce_mul(struct plan_builder *b, const struct layer *l, struct branches *br, struct tensor *t)
+static int reduce_by(struct plan_builder *b, const struct layer *l, enum op_kind op, struct branches *br,
+                     struct tensor *t)
 {
     struct plan_attr attr = {0};
     struct tensor out = br->out[0];
-    if (br->n == 1) {
-        *t = br->out[0];
-        return 0;
-    }
-    int rc = builder_emit(b, l, OP_MUL, &attr, NULL, 0, br->out, 2, &out);
+    int rc = br->n == 1 ? 0 : builder_emit(b, l, op, &attr, NULL, 0, br->out, br->n, &out);
     *t = out;
     return rc;
 }
@@ -432,7 +429,8 @@ int builder_reduce(struct plan_builder *b, const struct layer *l, struct branche
     if (br->n == 0)
         return err_set(b->err, ERR_INVALID, l->where, "no branch is left");
     return l->reduce == REDUCE_CONCAT ? reduce_concat(b, l, br, t)
-           : l->reduce == REDUCE_MUL  ? reduce_mul(b, l, br, t)
+           : l->reduce == REDUCE_MUL  ? reduce_by(b, l, OP_MUL, br, t)
+           : l->reduce == REDUCE_MAX  ? reduce_by(b, l, OP_MAX, br, t)
                                       : reduce_sum(b, l, br, t);
 }
 

@@ -448,7 +448,7 @@ static int untokens(struct site *s, struct tensor *t)
 static int select_token(struct site *s, struct tensor *t)
 {
     struct tensor out = *t;
-    int rc = get(s, A_INDEX, 0, 65536, 0, &s->attr.start);
+    int rc = get(s, A_INDEX, -65536, 65536, 0, &s->attr.start);
     if (!rc)
         rc = get(s, A_COUNT, 1, 65536, 1, &out.shape.h);
     if (rc || (s->attr.start == 0 && t->shape.w == 1 && out.shape.h == t->shape.h))
@@ -458,8 +458,8 @@ static int select_token(struct site *s, struct tensor *t)
     return rc;
 }
 
-/* Position encodings: (1, tokens, c) over tokens, as vision transformers store them; (1, c, h, w) over maps. A vector
- * has one value a channel. */
+/* Position encodings: (1, tokens, c) over tokens, as vision transformers store them, the first ones of `count`; (1, c,
+ * h, w) over maps. A vector has one value a channel. */
 static int addparam(struct site *s, struct tensor *t)
 {
     int is_vector = 0, rc = get_bool(s, A_VECTOR, 0, &is_vector);
@@ -467,7 +467,10 @@ static int addparam(struct site *s, struct tensor *t)
     if (!name)
         return -(int)s->b->err->code;
     int map = t->shape.w != 1;
-    int32_t dims[4] = {1, t->shape.h, t->full, 0}, count[4] = {1, t->shape.h, t->shape.c, 0};
+    int32_t rows = t->shape.h;
+    if (get(s, A_COUNT, t->shape.h, 1 << 20, t->shape.h, &rows))
+        return -(int)s->b->err->code;
+    int32_t dims[4] = {1, rows, t->full, 0}, count[4] = {1, t->shape.h, t->shape.c, 0};
     int32_t mdims[4] = {1, t->full, t->shape.h, t->shape.w}, mcount[4] = {1, t->shape.c, t->shape.h, t->shape.w};
     const struct param *p = is_vector ? vector(s, name, t->full, t->shape.c)
                                       : new_param(s, name, map ? 4 : 3, map ? mdims : dims, map ? mcount : count);
@@ -514,7 +517,7 @@ static int relative_tables(struct site *s, const struct tensor *t, const struct 
 
 static int attention(struct site *s, struct tensor *t)
 {
-    int32_t full = t->full / 3;
+    int32_t full = t->full / 3; /* a mask is one channel more: it does not change the quotient */
     char mode[16] = "keys";
     const struct param *params[4] = {0};
     int rc = get(s, A_HEADS, 1, 1024, 1, &s->attr.groups);
@@ -524,6 +527,8 @@ static int attention(struct site *s, struct tensor *t)
         rc = -(int)s->b->err->code;
     if (!rc && strcmp(mode, "keys") != 0 && strcmp(mode, "queries") != 0)
         rc = err_set(s->b->err, ERR_INVALID, s->l->where, "mode is \"keys\" or \"queries\", not \"%s\"", mode);
+    if (!rc)
+        rc = get_bool(s, A_MASK, 0, &s->attr.after);
     s->attr.mode = mode[0] == 'q' ? ATTENTION_QUERIES : ATTENTION_KEYS;
     int relative = s->l->attr[A_DISTANCE] != NULL;
     if (!rc && relative)

@@ -194,7 +194,8 @@ static int select(const struct plan_attr *attr, const struct param *const *param
 {
     (void)params, (void)nin;
     *out = (struct shape){in->c, out->h, 1};
-    return in->w != 1 || attr->start + out->h > in->h ? bad(err, "there is no such token", *in) : 0;
+    int none = in->w != 1 || attr->start >= in->h || attr->start + out->h <= 0;
+    return none ? bad(err, "there is no such token", *in) : 0;
 }
 
 static int embed(const struct plan_attr *attr, const struct param *const *params, const struct shape *in, int nin,
@@ -210,8 +211,8 @@ static int attention(const struct plan_attr *attr, const struct param *const *pa
 {
     (void)nin;
     *out = (struct shape){in->c / 3, in->h, 1};
-    if (in->w != 1 || in->c % (3 * attr->groups))
-        return bad(err, "attention takes 3 * heads * d channels of tokens", *in);
+    if (in->w != 1 || (in->c - attr->after) % (3 * attr->groups))
+        return bad(err, "attention takes 3 * heads * d channels of tokens, and one for a mask", *in);
     int32_t side = 1;
     while (side * side < in->h - 1)
         side++;
@@ -247,6 +248,7 @@ static shape_fn *const table[OP_COUNT] = {
     [OP_EMBED] = embed,
     [OP_ATTENTION] = attention,
     [OP_ZERO] = given,
+    [OP_MAX] = sum,
 };
 
 int shape_infer(enum op_kind op, const struct plan_attr *attr, const struct param *const *params,

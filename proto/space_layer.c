@@ -5,7 +5,8 @@
 #include <ctype.h>
 #include <string.h>
 
-static const char *const heads[] = {"seq", "sum", "mean", "concat", "mul", "choose", "paths", "for", "let", NULL};
+static const char *const heads[] = {"seq",    "sum",   "mean", "concat", "mul", "max",
+                                    "choose", "paths", "for",  "let",    NULL};
 static const char *const commons[] = {"name", "when", "from", "as", "block", NULL};
 static const char *const companions[] = {"of", "reduce", "to", "start", "body", NULL};
 
@@ -421,6 +422,7 @@ static struct layer *read_structure(struct space_parser *p, const char *head, co
                 {"mean", L_REDUCE, REDUCE_MEAN},
                 {"concat", L_REDUCE, REDUCE_CONCAT},
                 {"mul", L_REDUCE, REDUCE_MUL},
+                {"max", L_REDUCE, REDUCE_MAX},
                 {"choose", L_CHOOSE, 0},
                 {"paths", L_PATHS, 0},
                 {"for", L_FOR, 0},

@@ -38,15 +38,16 @@ struct tensor_ref {     /* "x", "node[i]" */
     X(OUT, "out")                                                                                                      \
     X(KERNEL, "kernel")                                                                                                \
     X(KERNEL_W, "kernel_w")                                                                                            \
-    X(STRIDE, "stride") X(PAD, "pad") X(PAD_W, "pad_w") X(DILATION, "dilation") X(GROUPS, "groups") X(BIAS, "bias")    \
+    X(STRIDE, "stride")                                                                                                \
+    X(PAD, "pad") X(PAD_W, "pad_w") X(DILATION, "dilation") X(GROUPS, "groups") X(BIAS, "bias")                        \
         X(FULL_OUT, "full_out") X(FULL_IN, "full_in") X(FULL_KERNEL, "full_kernel") X(TRANSFORM, "transform")          \
             X(GATES, "gates") X(EPS, "eps") X(AFFINE, "affine") X(STATS, "stats") X(CEIL, "ceil")                      \
                 X(COUNT_PAD, "count_pad") X(START, "start") X(STEP, "step") X(COUNT, "count") X(BEFORE, "before")      \
                     X(AFTER, "after") X(OFFSET, "offset") X(HEIGHT, "height") X(WIDTH, "width") X(MODE, "mode")        \
                         X(KIND, "kind") X(BY, "by") X(PARAM, "param") X(HEADS, "heads") X(SCALE, "scale")              \
                             X(RADIX, "radix") X(CLASS_TOKEN, "class_token") X(INDEX, "index")                          \
-                                X(VOCABULARY, "vocabulary") X(VECTOR, "vector") X(DISTANCE, "distance")                \
-                                    X(RELATIVE_K, "relative_k") X(RELATIVE_V, "relative_v")
+                                X(VOCABULARY, "vocabulary") X(MASK, "mask") X(VECTOR, "vector")                        \
+                                    X(DISTANCE, "distance") X(RELATIVE_K, "relative_k") X(RELATIVE_V, "relative_v")
 
 enum attr_id {
 #define ATTR_ENUM(id, text) A_##id,
@@ -78,7 +79,7 @@ enum layer_kind {
     L_FOR,    /* slot counts from `first` below `select`; kids[0] is the body */
     L_LET     /* slot = select */
 };
-enum reduce_kind { REDUCE_SUM, REDUCE_MEAN, REDUCE_CONCAT, REDUCE_MUL };
+enum reduce_kind { REDUCE_SUM, REDUCE_MEAN, REDUCE_CONCAT, REDUCE_MUL, REDUCE_MAX };
 
 struct layer {
     enum layer_kind kind;

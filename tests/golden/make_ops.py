@@ -59,7 +59,7 @@ case("layernorm", [x], F.layer_norm(x.permute(0, 2, 3, 1), [21], g, b, 1e-5).per
 acts = {"none": lambda v: v, "relu": F.relu, "relu6": F.relu6, "hswish": F.hardswish, "hsigmoid": F.hardsigmoid,
         "swish": F.silu, "sigmoid": torch.sigmoid, "tanh": torch.tanh, "gelu": F.gelu,
         "gelu_tanh": lambda v: .5 * v * (1 + torch.tanh((2 / np.pi) ** .5 * (v + .044715 * v ** 3))),
-        "softmax": lambda v: F.softmax(v, 1)}
+        "softmax": lambda v: F.softmax(v, 1), "elu": F.elu, "leaky_relu": F.leaky_relu}
 x = torch.randn(2, 17, 1, 3) * 3
 for i, name in enumerate(acts):
     case("act", [x], acts[name](x), act=i)
@@ -124,6 +124,16 @@ weights = F.softmax((q @ k.transpose(2, 3) + torch.einsum("nhid,ijd->nhij", q, o
 y = weights @ v + torch.einsum("nhij,ijd->nhid", weights, of_v)
 case("attention", [x], y.transpose(2, 3).reshape(2, 16, 17), tables, groups=2, scale=8 ** -.5, step=2)
 case("zero", [x], torch.zeros(2, 5, 3, 2))
+x = torch.randn(2, 3 * 16 + 1, 7)
+x[:, -1] = torch.tensor([[0, 0, 0, 0, 0, 1, 1], [0, 0, 1, 1, 1, 1, 1.]])
+q, k, v = (t.reshape(2, 2, 8, 7).transpose(2, 3) for t in x[:, :-1].chunk(3, 1))
+weights = F.softmax(q @ k.transpose(2, 3) * 8 ** -.5 - 10000 * x[:, None, None, -1], 3)
+case("attention", [x], (weights @ v).transpose(2, 3).reshape(2, 16, 7), groups=2, scale=8 ** -.5, after=1)
+x = torch.randn(2, 19, 5)
+case("select", [x], F.pad(x[:, :, :-1], (1, 0)), start=-1)
+case("select", [x], F.pad(x[:, :, 2:], (0, 2)), start=2)
+x = [torch.randn(2, 21, 3, 2) for _ in range(3)]
+case("max", x, torch.stack(x).max(0).values)
 
 header, blobs, at = {}, [], 0
 for name, t in tensors.items():

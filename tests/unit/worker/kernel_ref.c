@@ -118,6 +118,10 @@ double ref_act(int32_t act, double x)
         return tanh(x);
     case ACT_GELU:
         return x * 0.5 * (1 + erf(x / sqrt(2)));
+    case ACT_ELU:
+        return x > 0 ? x : exp(x) - 1;
+    case ACT_LEAKY_RELU:
+        return x > 0 ? x : x / 100;
     default:
         return 0.5 * x * (1 + tanh(sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
     }

@@ -23,8 +23,8 @@ static const struct cpu_kernels *table(int i)
 
 #define EACH_TABLE(k) for (const struct cpu_kernels *k = NULL; (k = table(k_index)) != NULL; k_index++)
 
-static const int32_t acts[] = {ACT_NONE,  ACT_RELU,    ACT_RELU6, ACT_HSWISH, ACT_HSIGMOID,
-                               ACT_SWISH, ACT_SIGMOID, ACT_TANH,  ACT_GELU,   ACT_GELU_TANH};
+static const int32_t acts[] = {ACT_NONE,    ACT_RELU, ACT_RELU6, ACT_HSWISH,    ACT_HSIGMOID, ACT_SWISH,
+                               ACT_SIGMOID, ACT_TANH, ACT_GELU,  ACT_GELU_TANH, ACT_ELU,      ACT_LEAKY_RELU};
 enum { NACTS = sizeof acts / sizeof *acts };
 
 /* c h w o k stride pad dilation groups */

@@ -45,6 +45,7 @@ static const struct op_row rows[OP_COUNT] = {
                       .packed = cpu_attention_packed,
                       .pack = cpu_attention_pack},
     [OP_ZERO] = {.forward = cpu_zero_forward},
+    [OP_MAX] = {.forward = cpu_max_forward},
 };
 
 struct cpu_operand cpu_operand_of(const struct op_call *call, int i, struct cpu_affine *affine)

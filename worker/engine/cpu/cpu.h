@@ -31,6 +31,7 @@ void cpu_input_forward(const struct op_call *call);
 void cpu_sum_forward(const struct op_call *call); /* BN, ADD, ACT */
 void cpu_act_forward(const struct op_call *call);
 void cpu_mul_forward(const struct op_call *call);
+void cpu_max_forward(const struct op_call *call);
 void cpu_scale_forward(const struct op_call *call);
 size_t cpu_scale_workspace(const struct op_site *site, int n);
 void cpu_addparam_forward(const struct op_call *call);

@@ -76,6 +76,15 @@ void cpu_mul_forward(const struct op_call *call)
     cpu_of(s)->gate(s->out.c, n, hw, &x, call->x[1], call->y);
 }
 
+void cpu_max_forward(const struct op_call *call)
+{
+    size_t n = blocked_floats(call->site->out, call->n);
+    memcpy(call->y, call->x[0], n * sizeof *call->y);
+    for (int i = 1; i < call->site->ninputs; i++)
+        for (size_t k = 0; k < n; k++)
+            call->y[k] = call->x[i][k] > call->y[k] || isnan(call->x[i][k]) ? call->x[i][k] : call->y[k];
+}
+
 static size_t padded(const struct op_site *s)
 {
     return (size_t)blocked_blocks(s->out.c) * LANES;

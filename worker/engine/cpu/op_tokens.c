@@ -65,13 +65,21 @@ void cpu_copy_forward(const struct op_call *call)
     memcpy(call->y, call->x[0], blocked_floats(call->site->out, call->n) * sizeof *call->y);
 }
 
+/* Tokens start, start + 1, ...; those past the edges are zeros. */
 void cpu_select_forward(const struct op_call *call)
 {
     const struct op_site *s = call->site;
+    int start = s->attr.start, from = start < 0 ? 0 : start, to = start + s->out.h;
+    if (to > s->in[0].h)
+        to = s->in[0].h;
     size_t in = blocked_pixels(s->in[0]) * LANES, out = blocked_pixels(s->out) * LANES;
     size_t planes = (size_t)blocked_blocks(s->out.c) * (size_t)call->n;
-    for (size_t plane = 0; plane < planes; plane++)
-        memcpy(call->y + plane * out, call->x[0] + plane * in + (size_t)s->attr.start * LANES, out * sizeof *call->y);
+    for (size_t plane = 0; plane < planes; plane++) {
+        float *y = call->y + plane * out;
+        memset(y, 0, out * sizeof *y);
+        memcpy(y + (size_t)(from - start) * LANES, call->x[0] + plane * in + (size_t)from * LANES,
+               (size_t)(to - from) * LANES * sizeof *y);
+    }
 }
 
 /* The table keeps a row per word, padded to blocks. */
@@ -211,13 +219,25 @@ static void add_value_places(const struct head *h, const float *table, int colum
                 1, h->o, h->d);
 }
 
-static void attend(const struct op_call *call, const struct head *h)
+/* Adds the mask's -10,000 to the scores of the tokens to look away from, as BERT does. */
+static void add_mask(const struct op_call *call, const struct head *h, size_t plane, size_t first)
+{
+    int c = 3 * call->site->out.c;
+    const float *mask = call->x[0] + (size_t)(c / LANES) * plane + first * LANES + (size_t)(c % LANES);
+    for (int i = 0; i < h->t; i++)
+        for (int j = 0; j < h->t; j++)
+            h->score[(size_t)i * (size_t)h->t + (size_t)j] -= 10000.0F * mask[(size_t)j * LANES];
+}
+
+static void attend(const struct op_call *call, const struct head *h, size_t plane, size_t first)
 {
     const struct op_site *s = call->site;
     int t = h->t, d = h->d;
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, t, t, d, s->attr.scale, h->q, d, h->k, d, 0, h->score, t);
     for (int i = 0; i < 2 && h->tables; i++)
         add_key_places(h, s->attr.scale, call->params[i], i);
+    if (s->attr.after)
+        add_mask(call, h, plane, first);
     for (int r = 0; r < t; r++)
         softmax_row(h->score + (size_t)r * (size_t)t, (size_t)t);
     cblas_sgemm(CblasRowMajor, s->attr.mode == ATTENTION_QUERIES ? CblasTrans : CblasNoTrans, CblasNoTrans, t, d, t, 1,
@@ -242,7 +262,7 @@ void cpu_attention_forward(const struct op_call *call)
             load_rows(call->x[0], plane, first, k * h.d, h.t, h.d, h.q);
             load_rows(call->x[0], plane, first, c + k * h.d, h.t, h.d, h.k);
             load_rows(call->x[0], plane, first, 2 * c + k * h.d, h.t, h.d, h.v);
-            attend(call, &h);
+            attend(call, &h, plane, first);
             store_rows(h.o, plane, first, k * h.d, h.t, h.d, call->y);
         }
 }

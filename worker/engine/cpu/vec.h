@@ -127,6 +127,10 @@ static inline float act_scalar(int32_t act, float x)
         return tanhf(x);
     case ACT_GELU:
         return 0.5f * x * (1.0f + erff(x * 0.707106781f));
+    case ACT_ELU:
+        return x > 0.0f ? x : expm1f(x);
+    case ACT_LEAKY_RELU:
+        return x > 0.0f ? x : 0.01f * x;
     default: /* ACT_GELU_TANH */
         return 0.5f * x * (1.0f + tanhf(0.797884561f * (x + 0.044715f * x * x * x)));
     }
