@@ -1,8 +1,11 @@
-/* dataset_safetensors: tensors "images" (N, C, H, W; U8 or F32) and "labels" (N; I64, I32 or U8) of one file. */
+/* dataset_safetensors: tensors "images" (N, C, H, W; U8 or F32) and "labels" (N; I64, I32 or U8) of one file. Texts
+ * have "tokens" (N, T) or (N, C, T) of I64, I32 or U8 instead: token ids, and what else there is to each token, which
+ * the network sees as a C x T x 1 image of these numbers. */
 #include "proto/dataset_part.h"
 
 #include "proto/tensorfile.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static const struct tensor *find(const struct tensor_list *l, const char *name)
@@ -37,7 +40,12 @@ static int read_images(struct dataset_part *p, const struct tensor *t, struct er
     return 0;
 }
 
-static int64_t label_at(const unsigned char *b, enum dtype dtype)
+static int is_integer(enum dtype d)
+{
+    return d == DTYPE_I64 || d == DTYPE_I32 || d == DTYPE_U8;
+}
+
+static int64_t integer_at(const unsigned char *b, enum dtype dtype)
 {
     int64_t wide;
     int32_t narrow;
@@ -46,11 +54,54 @@ static int64_t label_at(const unsigned char *b, enum dtype dtype)
     return dtype == DTYPE_U8 ? b[0] : dtype == DTYPE_I32 ? narrow : wide;
 }
 
+/* A text's numbers as a float image; float32 holds integers up to 2^24. */
+static int load_tokens(const struct dataset_part *p, int64_t i, struct image *out, struct err *err)
+{
+    enum { MOST = 1 << 24 };
+    size_t n = (size_t)p->c * (size_t)p->h, size = p->stride / n;
+    enum dtype dtype = size == 8 ? DTYPE_I64 : size == 4 ? DTYPE_I32 : DTYPE_U8;
+    unsigned char *raw = malloc(p->stride + 8);
+    int rc = raw ? image_alloc(out, p->c, p->h, 1, 1, err) : err_set(err, ERR_NO_MEMORY, "", "no memory for a text");
+    if (rc == 0)
+        rc = source_read(p->source, p->data + (uint64_t)i * p->stride, raw, p->stride, err);
+    for (size_t k = 0; rc == 0 && k < n; k++) {
+        int64_t v = integer_at(raw + k * size, dtype);
+        out->f32[k] = (float)v;
+        if (v < -MOST || v > MOST)
+            rc = err_set(err, ERR_INVALID, "", "text %lld has %lld at %zu: no token id", (long long)i, (long long)v, k);
+    }
+    free(raw);
+    if (rc != 0)
+        image_clear(out);
+    return rc;
+}
+
+static int read_tokens(struct dataset_part *p, const struct tensor *t, struct err *err)
+{
+    if ((t->ndim != 2 && t->ndim != 3) || !is_integer(t->dtype))
+        return err_set(err, ERR_INVALID, t->name,
+                       "must be I64, I32 or U8 with two or three dimensions (texts, "
+                       "[channels,] tokens), not %s with %d",
+                       dtype_name(t->dtype), t->ndim);
+    int64_t c = t->ndim == 3 ? t->dims[1] : 1, h = t->dims[t->ndim - 1];
+    if (c < 1 || c > DATASET_MAX_CHANNELS || h < 1 || h > IMAGE_MAX_SIDE)
+        return err_set(err, ERR_INVALID, t->name, "texts of %lld x %lld are not read", (long long)c, (long long)h);
+    p->count = t->dims[0];
+    p->c = (int)c;
+    p->h = (int)h;
+    p->w = 1;
+    p->is_float = 1;
+    p->data = t->offset;
+    p->stride = (uint64_t)(c * h) * dtype_size(t->dtype);
+    p->load = load_tokens;
+    return 0;
+}
+
 static int read_labels(struct dataset_part *p, const struct tensor *t, struct err *err)
 {
     if (!t)
         return err_set(err, ERR_INVALID, "labels", "the file has no tensor of this name");
-    if (t->ndim != 1 || (t->dtype != DTYPE_I64 && t->dtype != DTYPE_I32 && t->dtype != DTYPE_U8))
+    if (t->ndim != 1 || !is_integer(t->dtype))
         return err_set(err, ERR_INVALID, t->name, "must be I64, I32 or U8 with one dimension, not %s with %d",
                        dtype_name(t->dtype), t->ndim);
     if (t->numel != p->count)
@@ -68,7 +119,7 @@ static int read_labels(struct dataset_part *p, const struct tensor *t, struct er
         int rc = cursor_read(&c, b, dtype_size(t->dtype), err);
         if (rc != 0)
             return rc;
-        int64_t v = label_at(b, t->dtype);
+        int64_t v = integer_at(b, t->dtype);
         if (v < 0 || v >= DATASET_MAX_CLASSES)
             return err_set(err, ERR_INVALID, t->name, "image %lld has label %lld", (long long)i, (long long)v);
         p->labels[i] = (int32_t)v;
@@ -82,11 +133,12 @@ int dataset_safetensors_open(struct dataset_part *p, struct err *err)
     struct tensor_list list = {0};
     arena_init(&a, 0);
     int rc = tensorfile_open(p->source, &a, &list, err);
+    const struct tensor *tokens = rc == 0 ? find(&list, "tokens") : NULL;
+    p->load = dataset_part_load_plain;
     if (rc == 0)
-        rc = read_images(p, find(&list, "images"), err);
+        rc = tokens ? read_tokens(p, tokens, err) : read_images(p, find(&list, "images"), err);
     if (rc == 0)
         rc = read_labels(p, find(&list, "labels"), err);
     arena_clear(&a);
-    p->load = dataset_part_load_plain;
     return rc;
 }
