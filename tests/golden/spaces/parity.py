@@ -60,7 +60,8 @@ def randomise(net, seed):
 
 def save_safetensors(path, images, labels):
     head, at = {}, 0
-    for name, t, kind in (("images", images, "F32"), ("labels", labels, "I64")):
+    first = ("images", images, "F32") if images.is_floating_point() else ("tokens", images, "I64")
+    for name, t, kind in (first, ("labels", labels, "I64")):
         size = t.numel() * t.element_size()
         head[name] = {"dtype": kind, "shape": list(t.shape), "data_offsets": [at, at + size]}
         at += size

@@ -3,6 +3,8 @@
 #include "tests/unit/proto/spaces.h"
 #include "tests/unit/test.h"
 
+#include <stdlib.h>
+
 /* AutoFormer-T's supernet (microsoft/Cream, experiments/supernet/supernet-T.yaml): three widths times 4^12 + 4^13 +
  * 4^14 pairs of ratio and heads. */
 TEST(docs_vit_autoformer)
@@ -67,5 +69,67 @@ TEST(docs_bossnas_hytra_released_scales)
     memcpy(at, "\"scales\": [4, 3, 2, 2]", strlen("\"scales\": [4, 3, 2, 2]"));
     struct space *s = spaces_doc(text);
     CHECK_STR(space_architectures(s), "2777600");
+    space_free(s);
+}
+
+/* EfficientBERT (cheneydon/efficient-bert at e4b3025): sixteen pairs of stack and ratio; formulas of four places for a
+ * combination with x or none (three of them with x or one of seven functions of x), two for a function or none. */
+TEST(docs_efficientbert)
+{
+    spaces_document("efficientbert-ffn", "2193086293936447565180567409393664"); /* (16 x 22 x 4 x 8 x 4 x 8)^6 */
+    struct space *s = spaces_open("efficientbert-ffn");
+    spaces_golden(s,
+                  "4_2 tanh x gelu x x gelu, 2_1 elu x gelu x x gelu, 1_2 sigmoid x relu x x gelu, "
+                  "2_2 x x gelu x max tanh, 1_2 x x relu mul x gelu, 2_3 leaky_relu x gelu x x gelu",
+                  "efficientbert-final");
+    space_free(s);
+}
+
+/* Parameters as the reference counts them: without pooler and classifier, with its layer that fits the teacher's
+ * width and all 512 places. */
+static double efficientbert(const struct space *s, const char *code)
+{
+    int64_t n = spaces_cost(s, code).params - 540 * 541 - 3 * 541 + 768 * 541 + (512 - 128) * 540;
+    return (double)n / 1e6;
+}
+
+/* Sums of the reference's table of parameters: 15.74 M for the published network, 15.40 M for the one that its third
+ * stage starts from. */
+TEST(docs_efficientbert_published)
+{
+    struct space *s = spaces_open("efficientbert-ffn");
+    CHECK_NEAR(efficientbert(s, "4_2 tanh x gelu x x gelu, 2_1 elu x gelu x x gelu, 1_2 sigmoid x relu x x gelu, "
+                                "2_2 x x gelu x max tanh, 1_2 x x relu mul x gelu, 2_3 leaky_relu x gelu x x gelu"),
+               15.74, 0.005);
+    CHECK_NEAR(efficientbert(s, "4_2 tanh x gelu x x gelu, 2_1 elu x gelu x x gelu, 1_4 sigmoid x relu x x gelu, "
+                                "4_4 x x gelu x max tanh, 1_3 x x relu mul x gelu, 2_4 leaky_relu x gelu x x gelu"),
+               15.40, 0.005);
+    space_free(s);
+}
+
+/* Its models/configs.py lists parameters in millions: embeddings and fit, one attention, one layer's FFNs of each pair.
+ */
+TEST(docs_efficientbert_table)
+{
+    char line[512];
+    double fixed, attention, pair[16];
+    struct space *s = spaces_open("efficientbert-ffn");
+    FILE *f = spaces_shared("data/tables/efficientbert/param_tables.csv");
+    CHECK(fgets(line, sizeof line, f) && fgets(line, sizeof line, f));
+    fclose(f);
+    char *at = line;
+    CHECK(strtol(at, &at, 10) == 540 && strtol(at + 1, &at, 10) == 6);
+    fixed = strtod(at + 1, &at);
+    attention = strtod(at + 1, &at);
+    for (int i = 0; i < 16; i++)
+        pair[i] = strtod(at + 1, &at);
+    for (int i = 0; i < 16; i++) {
+        char code[SPACE_MAX_CODE];
+        size_t n = 0;
+        for (int l = 0; l < 6; l++)
+            n += (size_t)snprintf(code + n, sizeof code - n, "%s%d_%d x x gelu x x gelu", l ? ", " : "", i / 4 + 1,
+                                  i % 4 + 1);
+        CHECK_NEAR(efficientbert(s, code), fixed + 6 * attention + 6 * pair[i], 0.001);
+    }
     space_free(s);
 }
