@@ -55,8 +55,11 @@ def paint(page, c, search):
     return statistics.median(times), max(sizes)
 
 
-EMPTY = ("data:text/html,<div class=vbody style='height:612px;overflow-y:scroll'>"
-         "<div style='height:4000000px'></div></div>")
+# What a browser without a GPU draws at all on this machine: the same box, empty, and with still rows of nine texts.
+BOX = "data:text/html,<div class=vbody style='height:612px;overflow-y:scroll;background:white'>{}</div>"
+EMPTY = BOX.format("<div style='height:4000000px'></div>")
+PLAIN = BOX.format("<script>for(let i=0;i<1500;i++)document.write('<div style=height:34px;display:flex;gap:90px>'"
+                   "+('<span>'+i*7919%25100003+'</span>').repeat(9)+'</div>')</script>")
 
 
 def scroll(page):
@@ -69,7 +72,7 @@ function step(now) {
   if (!start) start = now;
   body.scrollTop += 120;
   frames++;
-  if (now - start < 4000) return requestAnimationFrame(step);
+  if (now - start < 3000) return requestAnimationFrame(step);
   const rows = document.querySelectorAll('.vrow').length, ghosts = document.querySelectorAll('.vrow.ghost').length;
   done([1000 * (frames - 1) / (now - start), 1 - ghosts / (rows || 1)]);
 }
@@ -77,11 +80,13 @@ requestAnimationFrame(step);""")
 
 
 def scrolling(page, url):
-    """The table and, in turn with it, an empty page: what this machine draws at all."""
-    table, empty, rows = [], [], []
+    """The table and, in turn with it, an empty page and one of plain text."""
+    table, empty, plain, rows = [], [], [], []
     for _ in range(3):
         page.open(EMPTY)
         empty.append(scroll(page)[0])
+        page.open(PLAIN)
+        plain.append(scroll(page)[0])
         page.open(url)
         page.wait("rows", lambda: page.js("return document.querySelectorAll('.vrow:not(.ghost)').length > 8"), 60)
         page.js("document.querySelector('.vbody').scrollIntoView()")
@@ -90,7 +95,7 @@ def scrolling(page, url):
         table.append(fps)
         rows.append(share)
     return {"scroll_fps": statistics.median(table), "empty_fps": statistics.median(empty),
-            "scroll_rows": statistics.median(rows)}
+            "plain_fps": statistics.median(plain), "scroll_rows": statistics.median(rows)}
 
 
 def zoom(page):
@@ -187,8 +192,9 @@ def main():
         figures["first_paint_s"], figures["wire_kb"] = paint(page, c, search)
         print("first useful paint {first_paint_s:.2f} s, {wire_kb:.0f} kB on the wire".format(**figures), flush=True)
         figures.update(scrolling(page, f"{c.url}/searches/{search}"))
-        print("scrolling at {scroll_fps:.1f} frames/s, {scroll_rows:.0%} of the rows loaded; an empty page beside it "
-              "at {empty_fps:.1f}".format(**figures), flush=True)
+        print("scrolling at {scroll_fps:.1f} frames/s, {scroll_rows:.0%} of the rows loaded; beside it an empty page at "
+              "{empty_fps:.1f}, one of plain text at {plain_fps:.1f}".format(**figures), f"(load {os.getloadavg()[0]:.1f})",
+              flush=True)
         figures["zoom_ms"] = zoom(page)
         figures["visible_s"] = visible(page, c, parts)
     finally:

@@ -1,4 +1,7 @@
-"""Workers and tokens: joining, watching, revoking."""
+"""Workers and tokens: joining, watching, revoking, quarantine."""
+import scripted
+import tiny
+from cluster import dashboard, wait_for
 
 
 def test_a_worker_appears_by_itself_and_can_be_revoked(coordinator, page):
@@ -56,3 +59,41 @@ def test_a_token_is_made_shown_once_and_revoked(coordinator, page):
     page.click("Revoke")
     page.sees("is revoked")
     assert coordinator.call("GET", "/session", token=secret)[0] == 401
+
+
+def test_a_worker_with_wrong_scores_is_seen_in_quarantine_and_released(built, page):
+    c = dashboard("--check-results", "adaptive", "--first-job", "2", "--max-job", "4")
+    try:
+        search = tiny.search(c, tiny.fill(c))
+        good, bad = [scripted.ScriptedWorker(c, f"good{i}") for i in range(2)], scripted.ScriptedWorker(c, "crooked", off=.02)
+        page.sign_in(c)
+        page.click("Workers")
+        page.sees("crooked.lab")
+        page.sees("not checked")
+
+        def step():
+            for worker in (bad, *good):
+                worker.work(at_least=1)
+            return c.api("GET", f"/workers/{bad.id}")["state"] == "quarantined"
+        wait_for("the quarantine", step, 60, 0)
+        page.sees("1 quarantined")
+        page.sees("wrong scores since")
+        assert c.api("GET", f"/searches/{search['id']}")["state"] in ("running", "done")
+        page.click("crooked")
+        page.sees("It gets no jobs")
+        page.click("Release crooked")
+        page.sees("it is then trusted like a new worker")
+        page.click("Release")
+        page.sees("its trust begins anew")
+        page.wait("its release", lambda: "Quarantined" not in page.text())
+        after = c.api("GET", f"/workers/{bad.id}")
+        assert after["state"] != "quarantined" and after["trust"]["bad"] == 0
+        wait_for("the rest", lambda: not sum(w.work(at_least=1) for w in good), 60, 0)
+        agreed = {w["name"]: w["trust"]["good"] for w in c.api("GET", "/workers")["items"]}
+        name = max(agreed, key=agreed.get)
+        assert agreed[name] > 0
+        page.click("Workers")
+        page.click(name)
+        page.sees(f"{agreed[name]} agreed")
+    finally:
+        c.close()

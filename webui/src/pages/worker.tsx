@@ -1,16 +1,12 @@
 // worker: one machine: what it is, what it does now, and every job it has finished.
-import { useState } from "preact/hooks";
 import { api } from "../api/client";
 import type { JobDone, Worker } from "../api/types";
 import { linear, ticks, useWidth } from "../charts/svg";
 import { ago, bytes, count, dateTime, duration, plural, rate, si } from "../format";
-import { Button, Confirm, Empty, Failure, Loading, Pending, Tile } from "../parts/basics";
+import { Empty, Failure, Loading, Pending, Tile } from "../parts/basics";
 import { Figure } from "../parts/figure";
-import { mayAdmin } from "../state/session";
-import { tell } from "../state/toast";
-import { useAction, useNow, useResource } from "../state/use";
-
-const words: Record<string, string> = { busy: "Busy", idle: "Idle", lost: "Lost contact", left: "Left", revoked: "Revoked" };
+import { TrustWords, WorkerActions, WorkerBadge } from "../parts/machine";
+import { useNow, useResource } from "../state/use";
 
 const perSecond = (j: JobDone) => (j.wall_ms ? (1000 * j.candidates) / j.wall_ms : null);
 
@@ -91,13 +87,6 @@ function JobTable({ jobs }: { jobs: JobDone[] }) {
 }
 
 function Head({ worker: w, reload }: { worker: Worker; reload: () => void }) {
-  const [asked, setAsked] = useState(false);
-  const revoke = useAction(async () => {
-    await api.revokeWorker(w.id);
-    setAsked(false);
-    tell(`${w.name} is revoked; what it was doing goes back to the queue.`);
-    reload();
-  });
   return (
     <div class="page-head">
       <div class="title">
@@ -105,23 +94,16 @@ function Head({ worker: w, reload }: { worker: Worker; reload: () => void }) {
           <a href="/workers">Workers</a>
         </p>
         <h1>
-          {w.name} <span class={`badge worker-${w.state}`}>{words[w.state] ?? w.state}</span>
+          {w.name} <WorkerBadge state={w.state} />
         </h1>
         <p class="muted">
           {[w.host, w.backend, w.threads ? plural(w.threads, "thread") : "", w.memory_bytes ? bytes(w.memory_bytes) : "", w.build ? `build ${w.build}` : ""].filter(Boolean).join(" · ")}
         </p>
       </div>
       <span class="grow" />
-      {mayAdmin.value && w.state !== "revoked" && w.state !== "left" && (
-        <Button small kind="danger" onClick={() => setAsked(true)}>
-          Revoke
-        </Button>
-      )}
-      {asked && (
-        <Confirm title={`Revoke ${w.name}?`} verb="Revoke" busy={revoke.busy} error={revoke.error} onYes={() => void revoke.run()} onNo={() => setAsked(false)}>
-          <p>Its key ends at once and what it works on goes back to the queue. What it has scored stays.</p>
-        </Confirm>
-      )}
+      <div class="actions">
+        <WorkerActions worker={w} kind="plain" onDone={reload} />
+      </div>
     </div>
   );
 }
@@ -137,12 +119,21 @@ export function WorkerPage({ id }: { id: number }) {
   return (
     <>
       <Head worker={w} reload={worker.reload} />
+      {w.state === "quarantined" && (
+        <div class="failure" role="alert">
+          <strong>Quarantined:</strong> its scores did not agree with those of other workers. It gets no jobs, and what it scored was taken back and
+          is scored again by others.
+        </div>
+      )}
       <dl class="tiles">
         <Tile label="Scored" sub={w.failed ? `${count(w.failed)} failed` : "architectures"}>
           {count(w.scored ?? 0)}
         </Tile>
         <Tile label="Speed" sub={w.images_per_s ? `${count(Math.round(w.images_per_s))} images / s` : undefined}>
           {rate(w.candidates_per_s)}
+        </Tile>
+        <Tile label="Second opinions">
+          <TrustWords worker={w} />
         </Tile>
         <Tile label="Leases">{w.leases ?? 0}</Tile>
         <Tile label="Joined">{ago(w.joined, now)}</Tile>

@@ -3,13 +3,12 @@ import { useState } from "preact/hooks";
 import { api } from "../api/client";
 import type { Worker } from "../api/types";
 import { ago, bytes, count, dateTime, plural, rate } from "../format";
-import { Button, CodeBlock, Confirm, Empty, Failure, Pending, Tile } from "../parts/basics";
+import { Button, CodeBlock, Empty, Failure, Pending, Tile } from "../parts/basics";
+import { TrustWords, WorkerActions, WorkerBadge } from "../parts/machine";
 import { mayAdmin } from "../state/session";
-import { tell } from "../state/toast";
 import { useAction, useNow, useResource } from "../state/use";
 
 const present = (w: Worker) => w.state === "busy" || w.state === "idle";
-const stateWords: Record<string, string> = { busy: "Busy", idle: "Idle", lost: "Lost contact", left: "Left", revoked: "Revoked" };
 
 function Jobs({ worker }: { worker: Worker }) {
   const jobs = worker.jobs ?? [];
@@ -30,7 +29,7 @@ function Jobs({ worker }: { worker: Worker }) {
   );
 }
 
-function Row({ worker: w, now, onRevoke }: { worker: Worker; now: number; onRevoke: (w: Worker) => void }) {
+function Row({ worker: w, now, onDone }: { worker: Worker; now: number; onDone: () => void }) {
   return (
     <tr class={present(w) ? "" : "faded"}>
       <td class="name">
@@ -38,7 +37,7 @@ function Row({ worker: w, now, onRevoke }: { worker: Worker; now: number; onRevo
         <span class="muted sub">{w.host}</span>
       </td>
       <td data-label="State">
-        <span class={`badge worker-${w.state}`}>{stateWords[w.state] ?? w.state}</span>
+        <WorkerBadge state={w.state} />
       </td>
       <td data-label="Backend">
         {w.backend ?? "–"}
@@ -58,6 +57,9 @@ function Row({ worker: w, now, onRevoke }: { worker: Worker; now: number; onRevo
         {count(w.scored)}
         {w.failed ? <span class="bad sub">{count(w.failed)} failed</span> : null}
       </td>
+      <td data-label="Second opinions">
+        <TrustWords worker={w} />
+      </td>
       <td data-label="Last contact" class="num">
         <span title={dateTime(w.seen)}>{ago(w.seen, now)}</span>
       </td>
@@ -66,11 +68,7 @@ function Row({ worker: w, now, onRevoke }: { worker: Worker; now: number; onRevo
       </td>
       {mayAdmin.value && (
         <td class="end">
-          {w.state !== "revoked" && w.state !== "left" && (
-            <Button small kind="quiet" onClick={() => onRevoke(w)} aria-label={`Revoke ${w.name}`}>
-              Revoke
-            </Button>
-          )}
+          <WorkerActions worker={w} kind="quiet" onDone={onDone} />
         </td>
       )}
     </tr>
@@ -111,19 +109,15 @@ function Join() {
 
 export function Workers() {
   const now = useNow(1000);
-  const [asked, setAsked] = useState<Worker | null>(null);
   const workers = useResource("workers", (s) => api.workers(s), {
     when: (c) => c.kinds.has("worker") || c.kinds.has("job") || c.kinds.has("score"),
     everyMs: 1000,
   });
-  const revoke = useAction(async (w: Worker) => {
-    await api.revokeWorker(w.id);
-    setAsked(null);
-    tell(`${w.name} is revoked; what it was doing goes back to the queue.`);
-    workers.reload();
-  });
   const all = [...(workers.value ?? [])].sort((a, b) => Number(present(b)) - Number(present(a)) || a.name.localeCompare(b.name));
   const here = all.filter(present);
+  const held = all.filter((w) => w.state === "quarantined").length;
+  const gone = all.length - here.length - held;
+  const away = [...(held ? [`${held} quarantined`] : []), ...(gone ? [`${gone} gone`] : [])];
   const sum = (f: (w: Worker) => number | null | undefined) => here.reduce((t, w) => t + (f(w) ?? 0), 0);
   return (
     <>
@@ -136,7 +130,7 @@ export function Workers() {
         <>
           {workers.error && <Failure problem={workers.error} />}
           <dl class="tiles">
-            <Tile label="Present" sub={all.length > here.length ? `${all.length - here.length} gone` : undefined}>
+            <Tile label="Present" sub={away.join(", ") || undefined}>
               {here.length}
             </Tile>
             <Tile label="Busy">{here.filter((w) => w.state === "busy").length}</Tile>
@@ -164,6 +158,7 @@ export function Workers() {
                     <th scope="col" class="num">
                       Scored
                     </th>
+                    <th scope="col">Second opinions</th>
                     <th scope="col" class="num">
                       Last contact
                     </th>
@@ -177,7 +172,7 @@ export function Workers() {
                 </thead>
                 <tbody>
                   {all.map((w) => (
-                    <Row key={w.id} worker={w} now={now} onRevoke={setAsked} />
+                    <Row key={w.id} worker={w} now={now} onDone={workers.reload} />
                   ))}
                 </tbody>
               </table>
@@ -186,18 +181,6 @@ export function Workers() {
         </>
       )}
       <Join />
-      {asked && (
-        <Confirm
-          title={`Revoke ${asked.name}?`}
-          verb="Revoke"
-          busy={revoke.busy}
-          error={revoke.error}
-          onYes={() => void revoke.run(asked)}
-          onNo={() => (revoke.clear(), setAsked(null))}
-        >
-          <p>Its key ends now and its leases go back to the queue. What it has already scored stays. It can join again only with a join token.</p>
-        </Confirm>
-      )}
     </>
   );
 }
