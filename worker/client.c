@@ -318,9 +318,9 @@ static void finish(struct client *c, struct exchange *x, CURLcode code)
     exchange_free(x);
 }
 
-static void finish_all(struct client *c)
+static int finish_all(struct client *c)
 {
-    int left;
+    int left, count = 0;
     for (CURLMsg *m; (m = curl_multi_info_read(c->multi, &left)) != NULL;) {
         struct exchange *x = NULL;
         if (m->msg != CURLMSG_DONE)
@@ -328,7 +328,9 @@ static void finish_all(struct client *c)
         CURLcode code = m->data.result;
         curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&x);
         finish(c, x, code);
+        count++;
     }
+    return count;
 }
 
 int client_poll(struct client *c, struct pollfd *fds, size_t n, int timeout_ms, struct err *err)
@@ -338,9 +340,13 @@ int client_poll(struct client *c, struct pollfd *fds, size_t n, int timeout_ms, 
     if (n > 8)
         return err_set(err, ERR_INTERNAL, "client_poll", "too many descriptors");
     for (size_t i = 0; i < n; i++)
-        extra[i] = (struct curl_waitfd){fds[i].fd, (short)((fds[i].events & POLLIN ? CURL_WAIT_POLLIN : 0) |
-                                                           (fds[i].events & POLLOUT ? CURL_WAIT_POLLOUT : 0)), 0};
+        extra[i] = (struct curl_waitfd){fds[i].fd,
+                                        (short)((fds[i].events & POLLIN ? CURL_WAIT_POLLIN : 0) |
+                                                (fds[i].events & POLLOUT ? CURL_WAIT_POLLOUT : 0)),
+                                        0};
     CURLMcode rc = curl_multi_perform(c->multi, &running);
+    if (finish_all(c)) /* an answer that was already there wakes no poll, and our caller has news to act on */
+        timeout_ms = 0;
     if (!rc)
         rc = curl_multi_poll(c->multi, extra, (unsigned)n, timeout_ms, NULL);
     if (!rc)
