@@ -1,7 +1,7 @@
 /* space_json: see space_json.h. */
 #include "proto/space_json.h"
 
-#include "proto/space_node.h"
+#include "proto/space_tab.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,11 +42,12 @@ static size_t stage_length(const char *path)
     return digits && path[dot + 1 + digits] == '.' ? dot + 1 + digits : dot;
 }
 
-/* Does b go on with a's stage? Joins and activations between named layers belong to the stage before them. */
+/* Does b go on with a's stage? Joins and activations between named layers belong to the stage before them, and so does
+ * what has no name. */
 static int same_stage(const struct plan_node *a, const struct plan_node *b)
 {
     size_t n = stage_length(a->path), whole = strlen(b->path);
-    if (b->nparams == 0 && whole <= n && strncmp(a->path, b->path, whole) == 0)
+    if (whole == 0 || (b->nparams == 0 && whole <= n && strncmp(a->path, b->path, whole) == 0))
         return 1;
     return n == stage_length(b->path) && strncmp(a->path, b->path, n) == 0 && a->block == b->block;
 }
@@ -90,14 +91,34 @@ static json_t *stages_json(const struct space *s, const struct plan *p)
     return list;
 }
 
-static void largest(const struct space *s, int *choice)
+/* What the terms with this decision add up to under a choice. */
+static int64_t cost_around(const struct space *s, int decision, const int *choice)
 {
-    for (int i = 0; i < s->ndecisions; i++)
-        choice[i] = s->decisions[i].noptions - 1;
-    if (!space_allowed(s, choice, NULL)) { /* then one that is allowed, always the same */
-        struct rng r;
-        rng_seed(&r, 0, 0);
-        space_sample(s, &r, choice);
+    int64_t sum = 0;
+    for (int i = 0; i < s->facts.nterms; i++)
+        if (dom_has(&s->facts.terms[i].dom, decision))
+            sum += ((const struct cost_term *)tab_at(&s->facts.terms[i], choice))->v[TERM_ALL_MACS];
+    return sum;
+}
+
+/* One decision after the other takes the option that costs most, so that what could be there is drawn. */
+static void dearest(const struct space *s, int *choice)
+{
+    struct rng r;
+    rng_seed(&r, 0, 0);
+    space_sample(s, &r, choice); /* allowed; always the same */
+    for (int d = 0; d < s->ndecisions; d++) {
+        int best = choice[d];
+        int64_t most = cost_around(s, d, choice);
+        for (int o = 0; o < s->decisions[d].noptions; o++) {
+            choice[d] = o;
+            int64_t cost = space_allowed(s, choice, NULL) ? cost_around(s, d, choice) : -1;
+            if (cost > most) {
+                most = cost;
+                best = o;
+            }
+        }
+        choice[d] = best;
     }
     space_normalise(s, choice);
 }
@@ -108,7 +129,7 @@ json_t *space_describe_json(const struct space *s, struct err *err)
     struct arena a;
     struct plan p;
     arena_init(&a, 0);
-    largest(s, choice);
+    dearest(s, choice);
     if (plan_build(&a, s, choice, s->input, NULL, &p, err)) {
         arena_clear(&a);
         return NULL;

@@ -4,6 +4,7 @@ with the reference's parameter names: `Supernet()` with forward(x, code). It may
     EDIT   {path: value} changes to the document, to make it small enough for a test: ("input",): [3, 64, 64]
     IMAGES (batches, batch size) of the calibration; as many images are scored
     images(n), prepare(net): other inputs than random ones; changes to the random weights
+    DOCUMENT instead of NAME, the name of one in proto/spaces
 """
 import json
 import os
@@ -71,7 +72,7 @@ def save_safetensors(path, images, labels):
 
 
 def document(module):
-    doc = json.loads((ROOT / f"proto/spaces/{module.NAME}.json").read_text())
+    doc = getattr(module, "DOCUMENT", None) or json.loads((ROOT / f"proto/spaces/{module.NAME}.json").read_text())
     for path, value in getattr(module, "EDIT", {}).items():
         at = doc
         for step in path[:-1]:
