@@ -204,28 +204,34 @@ def scaling(table, case, turns):
     table.add(f"{case.name}: scoring, 1 -> 2 threads (wall)", n / walls[2], n / walls[1], "images/s", 1.85)
 
 
-def evolved(layers, options, count, seed=3):
-    """Distinct codes of a late generation: SPOS's evolution (top 10 of 50, half mutation, half crossover) on a score
-    that is a sum over layers plus a little noise."""
+def evolved(layers, options, generations=11, seed=3):
+    """The last two generations, 100 distinct codes, of the coordinator's evolution (50 codes: 25 mutated and 25 crossed
+    from the best 10, ten tries for each, filled up with random ones) on a score that is a sum over layers plus a little
+    noise. With these numbers the eleventh generation is the first that crossing cannot fill."""
     draw = random.Random(seed)
     worth = [[draw.random() for _ in range(options)] for _ in range(layers)]
-
-    def value(code):
-        return sum(w[c] for w, c in zip(worth, code)) + 0.3 * draw.random()
-    population = [tuple(draw.randrange(options) for _ in range(layers)) for _ in range(50)]
     known = {}
-    while len(known) < 20 * 50:
-        for p in population:
-            known.setdefault(p, value(p))
-        top = sorted(known, key=known.get)[-10:]
-        population, late = [], list(known)[-count:]
-        while len(population) < 50:
-            a, b = draw.choice(top), draw.choice(top)
-            child = tuple(draw.randrange(options) if draw.random() < 0.1 else c for c in a) if len(population) < 25 \
-                else tuple(draw.choice(pair) for pair in zip(a, b))
-            if child not in known and child not in population:
-                population.append(child)
-    return ["".join(map(str, c)) for c in late]
+
+    def some():
+        return tuple(draw.randrange(options) for _ in range(layers))
+
+    def mutated(top):
+        return tuple(draw.randrange(options) if draw.random() < 0.1 else c for c in draw.choice(top))
+
+    def crossed(top):
+        return tuple(draw.choice(pair) for pair in zip(draw.choice(top), draw.choice(top)))
+
+    for _ in range(generations):
+        top, fresh = sorted(known, key=known.get)[-10:], []
+        for make in (mutated, crossed) if top else ():
+            made = (make(top) for _ in range(250))
+            fresh += [c for c in dict.fromkeys(made) if c not in known and c not in fresh][:25]
+        while len(fresh) < 50:
+            code = some()
+            fresh += [code] if code not in known and code not in fresh else []
+        for code in fresh:
+            known[code] = sum(w[c] for w, c in zip(worth, code)) + 0.3 * draw.random()
+    return ["".join(map(str, c)) for c in list(known)[-100:]]
 
 
 def population(table, case, codes, sample, calib, images, name, target, chunks=None):
@@ -279,7 +285,7 @@ def main():
         if not o.no_callgrind:
             table.add(f"{name}: instructions per scored image", case.instructions() / 1e6, None, "million", None)
         if name == "mbconv-32-small":
-            codes = evolved(19, 6, 100)
+            codes = evolved(19, 6)
             population(table, case, codes, 4 if o.quick else 10, 64, 64 if o.quick else 128, "100 of an evolution", 6.0)
             memory(table, case, codes)
         if name == "macro":

@@ -4,6 +4,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include "worker/engine/blocked.h"
+#include "worker/engine/merge.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -49,7 +50,7 @@ static int merge(struct group *g, struct err *err)
         return out_of_memory(err);
     for (int i = 0; i < g->n; i++)
         plans[i] = g->candidates[i]->plan;
-    return graph_merge(&g->arena, plans, g->n, &g->graph, err);
+    return merge_plans(&g->arena, plans, g->n, &g->graph, err);
 }
 
 static int lower_passes(struct group *g, struct err *err)
@@ -58,10 +59,10 @@ static int lower_passes(struct group *g, struct err *err)
     enum policy_average average = job->policy->average;
     g->calibrates = average != AVERAGE_BATCH && average != AVERAGE_NONE;
     enum lower_pass pass = average == AVERAGE_BATCH ? LOWER_SCORE_BATCH : LOWER_SCORE;
-    int rc = lower(&g->arena, &g->graph, job->backend, pass, &g->score, err);
+    int rc = lower(&g->arena, &g->graph, job->backend, pass, 0, &g->score, err);
     g->culprit = g->score.culprit;
     if (!rc && g->calibrates) {
-        rc = lower(&g->arena, &g->graph, job->backend, LOWER_CALIBRATE, &g->calibrate, err);
+        rc = lower(&g->arena, &g->graph, job->backend, LOWER_CALIBRATE, job->policy->batch_size, &g->calibrate, err);
         g->culprit = g->calibrate.culprit;
     }
     if (!rc && g->calibrates && g->calibrate.nsteps == 0)

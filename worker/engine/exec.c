@@ -131,6 +131,17 @@ static struct op_call call_of(struct worker *w, const struct lower_step *s, int 
     return call;
 }
 
+static void foresee(struct worker *w, const struct lower_step *s, int n)
+{
+    const float *x[MAX_INPUTS];
+    struct op_affine loads[MAX_INPUTS];
+    struct op_call call = call_of(w, s, n, x, loads);
+    call.mean = w->mean;
+    call.var = w->var;
+    w->pass->program->backend->foresee(&call);
+    measure(w, s, n);
+}
+
 static void run_step(struct worker *w, const struct lower_step *s, int n)
 {
     const struct op_backend *b = w->pass->program->backend;
@@ -159,7 +170,7 @@ static void run_step(struct worker *w, const struct lower_step *s, int n)
 
 const char *exec_kind_text(int kind)
 {
-    static const char *const convs[] = {"conv 1x1", "conv dw", "1x1 + dw"};
+    static const char *const convs[] = {"conv 1x1", "conv dw", "1x1 + dw", "1x1 stats"};
     return kind < OP_COUNT ? op_text((enum op_kind)kind) : convs[kind - OP_COUNT];
 }
 
@@ -168,6 +179,8 @@ static int kind_of(const struct lower_step *step)
     const struct op_site *s = &step->site;
     if (step->first)
         return EXEC_PAIR;
+    if (step->foresees)
+        return EXEC_FORESEEN;
     if (s->op != OP_CONV)
         return (int)s->op;
     if (s->attr.groups > 1 && s->attr.groups == s->in[0].c)
@@ -202,7 +215,7 @@ static void add_site(struct exec_cost *c, const struct op_site *site, int n)
 static void add_cost(struct exec_cost *c, const struct lower_step *s, int n, int64_t ns)
 {
     const struct op_site *in = &lower_reader(s)->site;
-    int64_t values = volume(s->site.out) * (s->residual >= 0 ? 2 : 1);
+    int64_t values = s->foresees ? 0 : volume(s->site.out) * (s->residual >= 0 ? 2 : 1);
     for (int i = 0; i < in->ninputs; i++)
         values += volume(in->in[i]);
     c->ns += ns;
@@ -223,7 +236,10 @@ static int64_t thread_ns(void)
 static void profiled_step(struct worker *w, const struct lower_step *s, int n)
 {
     int64_t start = w->pass->profile ? thread_ns() : 0;
-    run_step(w, s, n);
+    if (s->foresees)
+        foresee(w, s, n);
+    else
+        run_step(w, s, n);
     if (w->pass->profile)
         add_cost(&w->profile.kind[kind_of(s)], s, n, thread_ns() - start);
 }

@@ -14,8 +14,9 @@
 
 /* CPU time, multiply-accumulates (convolutions and linear layers) and the least bytes moved (operands, parameters and
  * result once each), of all threads together. Convolutions are told apart: row OP_CONV is the dense and grouped ones,
- * EXEC_PAIR a 1x1 with the depthwise behind it. */
-enum { EXEC_POINTWISE = OP_COUNT, EXEC_DEPTHWISE, EXEC_PAIR, EXEC_KINDS };
+ * EXEC_PAIR a 1x1 with the depthwise behind it, EXEC_FORESEEN the statistics of a 1x1 that is not computed (its
+ * multiply-accumulates are those it would take). */
+enum { EXEC_POINTWISE = OP_COUNT, EXEC_DEPTHWISE, EXEC_PAIR, EXEC_FORESEEN, EXEC_KINDS };
 struct exec_profile {
     struct exec_cost {
         int64_t ns, calls, macs, bytes;

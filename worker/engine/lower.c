@@ -19,6 +19,8 @@ struct lowering {
     unsigned char *taken;             /* absorbed into another node's step */
     int32_t *uses;                    /* readers in this pass */
     int32_t *reader;                  /* the only reader, when uses is 1 */
+    int32_t *values;                  /* of the uses, those that want the value and not only its statistics */
+    int n;                            /* samples of a calibration batch */
     struct virtual_value *virtual_of; /* of a node that its only reader makes on the fly */
     int nsteps;
 };
@@ -57,14 +59,15 @@ static int allocate(struct lowering *l, struct err *err)
     l->taken = array(l, n, 1);
     l->uses = array(l, n, sizeof *l->uses);
     l->reader = array(l, n, sizeof *l->reader);
+    l->values = array(l, n, sizeof *l->values);
     l->virtual_of = array(l, n, sizeof *l->virtual_of);
     p->home = array(l, n, sizeof *p->home);
     p->bn_first = array(l, n + 1, sizeof *p->bn_first);
     p->bn_list = array(l, n, sizeof *p->bn_list);
     p->is_output = array(l, n, 1);
     p->steps = array(l, n, sizeof *p->steps);
-    if (!l->need || !l->measure || !l->taken || !l->uses || !l->reader || !l->virtual_of || !p->home || !p->bn_first ||
-        !p->bn_list || !p->is_output || !p->steps)
+    if (!l->need || !l->measure || !l->taken || !l->uses || !l->reader || !l->values || !l->virtual_of || !p->home ||
+        !p->bn_first || !p->bn_list || !p->is_output || !p->steps)
         return err_set(err, ERR_NO_MEMORY, "", "no memory to lower a graph of %zu nodes", n);
     memset(l->virtual_of, 0xff, n * sizeof *l->virtual_of);
     memset(p->home, 0xff, n * sizeof *p->home);
@@ -91,8 +94,10 @@ static void find_needed(struct lowering *l)
         int wanted = l->need[v];
         if (is_batch_bn(l, v) && (wanted || (l->p->pass == LOWER_CALIBRATE && lower_bn_tracked(at(l, v)))))
             wanted = l->measure[v] = 1;
-        for (int i = 0; wanted && i < at(l, v)->ninputs; i++)
+        for (int i = 0; wanted && i < at(l, v)->ninputs; i++) {
+            l->values[g->nodes[v].inputs[i]] += l->need[v];
             read_by(l, g->nodes[v].inputs[i], v);
+        }
     }
 }
 
@@ -277,9 +282,14 @@ static int make_steps(struct lowering *l, struct err *err)
 
 static void mark_measured(struct lowering *l)
 {
-    for (int32_t v = 0; v < l->g->nnodes; v++)
-        if (l->measure[v])
-            l->p->steps[l->p->home[l->g->nodes[v].inputs[0]]].measures = 1;
+    for (int32_t v = 0; v < l->g->nnodes; v++) {
+        struct lower_step *s = l->measure[v] ? &l->p->steps[l->p->home[l->g->nodes[v].inputs[0]]] : NULL;
+        if (!s)
+            continue;
+        s->measures = 1;
+        s->foresees = l->p->pass == LOWER_CALIBRATE && l->backend->foresees && s->head == s->tail &&
+                      l->values[s->tail] == 0 && l->backend->foresees(&s->site, l->n);
+    }
 }
 
 /* Which BatchNorms are measured on which node. */
@@ -419,11 +429,11 @@ static int order_steps(struct lowering *l, struct err *err)
     return 0;
 }
 
-int lower(struct arena *a, const struct graph *g, const struct op_backend *backend, enum lower_pass pass,
+int lower(struct arena *a, const struct graph *g, const struct op_backend *backend, enum lower_pass pass, int n,
           struct lower_program *out, struct err *err)
 {
     *out = (struct lower_program){.graph = g, .backend = backend, .pass = pass, .culprit = -1};
-    struct lowering l = {.arena = a, .g = g, .backend = backend, .p = out};
+    struct lowering l = {.arena = a, .g = g, .backend = backend, .p = out, .n = n};
     int rc = allocate(&l, err);
     if (rc)
         return rc;

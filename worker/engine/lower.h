@@ -3,7 +3,8 @@
  * Decides which nodes run, which neighbours are done on the fly by one step (op.h), and in what order: depth first, so
  * that what is alive at any moment is about one path through the graph. Whether two nodes are fused may depend on how
  * many readers a value has, because op.h promises that fusing changes no bit; reading images without conversion depends
- * on a node and its ancestors alone. So a candidate's numbers do not depend on the company it is scored in.
+ * on a node and its ancestors alone, and foreseeing statistics on what merge.h keeps apart. So a candidate's numbers do
+ * not depend on the company it is scored in.
  *
  * BatchNorm is never an operator of its own here: it is the affine of its statistics, applied by the step that writes
  * its input (when known beforehand), by the step that reads it, or by an elementwise step (row OP_BN). */
@@ -34,6 +35,7 @@ struct lower_step {
     enum act_kind store_act;
     int32_t residual; /* node, -1 none */
     int measures;     /* the tail's statistics are wanted */
+    int foresees;     /* nothing but those are: they come from op_backend.foresee, and the tail has no value */
     const struct lower_step *first; /* a step done together with this one (op_backend.pair), which reads its inputs in
                                        the place of `inputs`; NULL: none */
     const float *params[OP_PARAMS];
@@ -44,11 +46,11 @@ struct lower_program {
     const struct op_backend *backend;
     enum lower_pass pass;
     int nsteps;
-    struct lower_step *steps; /* in execution order */
+    struct lower_step *steps;  /* in execution order */
     struct lower_step *firsts; /* [nfirsts] steps done together with one of `steps` */
     int nfirsts;
-    int32_t *home;            /* [nnodes] step that stores the node's value, -1: not stored */
-    int32_t *bn_first;        /* [nnodes + 1] batch-statistics BatchNorms measured on a node: bn_list[first..next) */
+    int32_t *home;     /* [nnodes] step that stores the node's value, -1: not stored */
+    int32_t *bn_first; /* [nnodes + 1] batch-statistics BatchNorms measured on a node: bn_list[first..next) */
     int32_t *bn_list;
     int32_t culprit;          /* on failure: the node that cannot run, -1 when it is not one node's fault */
     unsigned char *is_output; /* [nnodes] the node is some plan's logits */
@@ -63,8 +65,9 @@ static inline const struct lower_step *lower_reader(const struct lower_step *s)
     return s->first ? s->first : s;
 }
 
-/* ERR_UNSUPPORTED when the back end lacks an operator or refuses a site, naming it. Everything comes from `a`. */
-int lower(struct arena *a, const struct graph *g, const struct op_backend *backend, enum lower_pass pass,
+/* `n`: samples of every mini-batch, for LOWER_CALIBRATE. ERR_UNSUPPORTED when the back end lacks an operator or refuses
+ * a site, naming it. Everything comes from `a`. */
+int lower(struct arena *a, const struct graph *g, const struct op_backend *backend, enum lower_pass pass, int n,
           struct lower_program *out, struct err *err);
 
 /* Packs what the steps need and points them at it. Fails with p->culprit set where a parameter cannot be used. */

@@ -107,7 +107,8 @@ static void find_last(struct lives *l)
     const struct lower_program *p = l->p;
     for (int32_t i = 0; i < p->nsteps; i++) {
         const struct lower_step *s = &p->steps[i];
-        l->last[s->tail] = i;
+        if (!s->foresees)
+            l->last[s->tail] = i;
         const struct lower_step *reader = lower_reader(s);
         for (int k = 0; k < reader->site.ninputs; k++) {
             if (!reader->site.image)
@@ -146,6 +147,8 @@ static size_t affine_bytes(const struct lower_program *p, int32_t v)
 static size_t step_work(const struct lower_program *p, const struct lower_step *s, int n)
 {
     const struct op_row *row = &p->backend->rows[s->site.op];
+    if (s->foresees)
+        return aligned(p->backend->foresee_workspace(&s->site, n));
     if (s->first)
         return aligned(p->backend->pair_workspace(&s->first->site, &s->site, n));
     return row->workspace ? aligned(row->workspace(&s->site, n)) : 0;
@@ -160,7 +163,8 @@ static void place(struct lives *l, struct memory_plan *m, struct heap *h)
         size_t work = step_work(p, s, m->n);
         if (work > m->work_bytes)
             m->work_bytes = work;
-        m->value[s->tail] = take(h, value_bytes(p, s->tail, m->n));
+        if (!s->foresees)
+            m->value[s->tail] = take(h, value_bytes(p, s->tail, m->n));
         int32_t channels = blocked_blocks(s->site.out.c) * LANES;
         if (s->measures && channels > m->channels_max)
             m->channels_max = channels;

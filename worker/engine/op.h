@@ -79,6 +79,12 @@ struct op_backend {
     int (*pairs)(const struct op_site *first, const struct op_site *second);
     size_t (*pair_workspace)(const struct op_site *first, const struct op_site *second, int n);
     void (*pair)(const struct op_call *first, const struct op_call *second);
+    /* The statistics of a result from the input alone, without computing it: writes call->mean and var. Whether that is
+     * worth it for n samples depends on nothing but the site and n, for the numbers differ from measured ones in their
+     * last bits. NULL: never. */
+    int (*foresees)(const struct op_site *site, int n);
+    size_t (*foresee_workspace)(const struct op_site *site, int n);
+    void (*foresee)(const struct op_call *call);
     const void *impl; /* the back end's own */
 };
 

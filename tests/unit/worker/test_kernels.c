@@ -381,7 +381,7 @@ TEST(kernels_gram)
         double *mean = guard_bytes((size_t)c * 8), *cov = guard_bytes((size_t)(c * c) * 8),
                *om = guard_bytes((size_t)o * 8), *ov = guard_bytes((size_t)o * 8);
         k->gram(c, n, &(struct cpu_operand){x, &in}, mean, cov, guard_bytes(k->gram_work(c)));
-        k->gram_conv(&s, packed, mean, cov, &(struct cpu_stats){om, ov});
+        k->gram_conv(&s, packed, mean, cov, &(struct cpu_stats){om, ov}, guard_bytes(k->gram_conv_work(&s)));
         double *y = ref_conv(&s, x, w, &in, &(struct cpu_affine){.act = ACT_NONE}, NULL);
         ref_check_moments(y, o, n, om, ov, k->name);
         free(y);

@@ -8,7 +8,7 @@ static struct lower_program lowered(struct arena *a, const struct graph *g, cons
 {
     struct lower_program p;
     struct err err = {0};
-    CHECK_INT(lower(a, g, b, pass, &p, &err), 0);
+    CHECK_INT(lower(a, g, b, pass, 4, &p, &err), 0);
     return p;
 }
 
@@ -212,7 +212,7 @@ TEST(lower_names_the_operator_it_refuses)
     struct op_backend b = tiny_backend();
     struct lower_program p;
     struct err err = {0};
-    CHECK_INT(lower(&a, &g, &b, LOWER_SCORE, &p, &err), -ERR_UNSUPPORTED);
+    CHECK_INT(lower(&a, &g, &b, LOWER_SCORE, 4, &p, &err), -ERR_UNSUPPORTED);
     CHECK_STR(err.where, "mix");
     CHECK(strstr(err.text, "tiny") && strstr(err.text, "shuffle") && strstr(err.text, "odd number"));
     CHECK_INT(p.culprit, tiny_node(&g, "mix"));

@@ -99,7 +99,7 @@ static size_t region_of(struct arena *a, const struct plan **plans, int n, enum 
     struct lower_program p;
     struct err err = {0};
     size_t region = 0;
-    CHECK_INT(lower(a, &g, &b, pass, &p, &err), 0);
+    CHECK_INT(lower(a, &g, &b, pass, 3, &p, &err), 0);
     check_plan(a, &p, 3, &region);
     return region;
 }
@@ -152,7 +152,7 @@ TEST(memory_workspace_is_the_largest_step)
     struct lower_program p;
     struct memory_plan m;
     struct err err = {0};
-    CHECK_INT(lower(&a, &g, &b, LOWER_CALIBRATE, &p, &err), 0);
+    CHECK_INT(lower(&a, &g, &b, LOWER_CALIBRATE, 5, &p, &err), 0);
     CHECK_INT(memory_plan(&a, &p, 5, &m, &err), 0);
     CHECK_INT(m.work_bytes, 512);  /* 5 samples times 100, aligned */
     CHECK_INT(m.channels_max, 32); /* of the one measured */

@@ -77,6 +77,9 @@ int cpu_backend(const char *isa, struct op_backend *out, struct err *err)
                                .pairs = cpu_conv_pairs,
                                .pair_workspace = cpu_conv_pair_workspace,
                                .pair = cpu_conv_pair,
+                               .foresees = cpu_conv_foresees,
+                               .foresee_workspace = cpu_conv_foresee_workspace,
+                               .foresee = cpu_conv_foresee,
                                .impl = k};
     snprintf(out->name, sizeof out->name, "cpu-%s", k->name);
     return 0;

@@ -26,6 +26,9 @@ void cpu_conv_pack(const struct op_site *site, int index, const float *dense, fl
 int cpu_conv_pairs(const struct op_site *first, const struct op_site *second);
 size_t cpu_conv_pair_workspace(const struct op_site *first, const struct op_site *second, int n);
 void cpu_conv_pair(const struct op_call *first, const struct op_call *second);
+int cpu_conv_foresees(const struct op_site *site, int n);
+size_t cpu_conv_foresee_workspace(const struct op_site *site, int n);
+void cpu_conv_foresee(const struct op_call *call);
 /* op_elementwise.c */
 void cpu_input_forward(const struct op_call *call);
 void cpu_sum_forward(const struct op_call *call); /* BN, ADD, ACT */

@@ -1,7 +1,8 @@
 /* gram: mean and covariance of a tensor's channels, and from them the mean and variance of any 1x1 convolution of it:
  * var_o = w_o' Cov w_o. So an expanded tensor's statistics are known before it is computed, from its narrow input.
  *
- * Products are of values about the first run's mean, float32 within a run and double between runs. */
+ * Products are of values about the first run's mean, float32 within a run and double between runs; Cov w is a
+ * convolution in float32. */
 #ifndef WORKER_ENGINE_CPU_GRAM_H
 #define WORKER_ENGINE_CPU_GRAM_H
 
@@ -108,40 +109,56 @@ static void gram(int32_t c, int64_t pixels, const struct cpu_operand *x, double 
         mean[i] += (double)shift[i];
 }
 
-/* One panel: all its outputs side by side. */
-static void gram_panel(int32_t c, const struct panel *p, const float *w, const double *mean, const double *cov,
-                       int32_t lanes, double *out_mean, double *out_var)
+/* The convolution of the covariance's rows: o outputs for each of c "pixels". */
+static struct cpu_conv gram_rows(const struct cpu_conv *s)
 {
-    enum { MOST = 3 * UNIT };
-    int wide = p->units * UNIT;
-    double m[MOST] = {0}, var[MOST] = {0};
-    for (int32_t i = 0; i < c; i++) {
-        double z[MOST] = {0};
-        const double *row = cov + (size_t)i * (size_t)c;
-        for (int32_t j = 0; j < c; j++)
-            for (int l = 0; l < wide; l++)
-                z[l] += row[j] * (double)w[(size_t)j * (size_t)wide + (size_t)l];
-        for (int l = 0; l < wide; l++) {
-            double wi = (double)w[(size_t)i * (size_t)wide + (size_t)l];
-            var[l] += wi * z[l];
-            m[l] += wi * mean[i];
+    return (struct cpu_conv){.n = 1, .c = s->c, .h = 1, .w = s->c, .o = s->o, .oh = 1, .ow = s->c, .kh = 1, .kw = 1,
+                             .stride = 1, .dilation = 1, .groups = 1};
+}
+
+static size_t gram_conv_work(const struct cpu_conv *s)
+{
+    struct cpu_conv rows = gram_rows(s);
+    return (cpu_floats(s->c, s->c) + cpu_floats(s->o, s->c)) * sizeof(float) + conv_work(&rows);
+}
+
+/* One unit of outputs: w' mean, and w' (Cov w), where z holds Cov w. */
+INL void gram_unit(int32_t c, const float *w, size_t w_step, const float *z, const double *mean, double *m, double *var)
+{
+    for (int l = 0; l < UNIT; l++)
+        m[l] = var[l] = 0;
+    for (int32_t i = 0; i < c; i++, w += w_step, z += 16)
+        for (int l = 0; l < UNIT; l++) {
+            m[l] += (double)w[l] * mean[i];
+            var[l] += (double)w[l] * (double)z[l];
         }
-    }
-    for (int l = 0; l < lanes; l++) {
-        out_mean[l] = m[l];
-        out_var[l] = var[l] < 0 ? 0 : var[l];
-    }
 }
 
 static void gram_conv(const struct cpu_conv *s, const void *packed, const double *mean, const double *cov,
-                      const struct cpu_stats *out)
+                      const struct cpu_stats *out, void *work)
 {
     const struct blob *b = packed;
+    struct cpu_conv rows = gram_rows(s);
+    float *x = work, *z = x + cpu_floats(s->c, s->c);
     assert(is_points(s) && s->groups == 1 && b->c == s->c && b->o == s->o);
+    memset(x, 0, cpu_floats(s->c, s->c) * sizeof *x);
+    for (int32_t i = 0; i < s->c; i++)
+        for (int32_t j = 0; j < s->c; j++)
+            x[((size_t)(j / 16) * (size_t)s->c + (size_t)i) * 16 + (size_t)(j % 16)] =
+                (float)cov[(size_t)i * (size_t)s->c + (size_t)j];
+    conv(&(struct cpu_conv_args){.shape = rows, .packed = packed, .x = x, .y = z, .work = z + cpu_floats(s->o, s->c)});
     for (int i = 0; i < b->npanels; i++) {
         const struct panel *p = &b->panels[i];
-        int32_t lanes = b->o - p->o < p->units * UNIT ? b->o - p->o : p->units * UNIT;
-        gram_panel(s->c, p, (const float *)packed + p->w, mean, cov, lanes, out->mean + p->o, out->var + p->o);
+        for (int u = 0; u < p->units; u++) {
+            double m[UNIT], var[UNIT];
+            int32_t o = p->o + u * UNIT;
+            const float *own = z + ((size_t)(o / 16) * (size_t)s->c) * 16 + (size_t)(o % 16);
+            gram_unit(s->c, (const float *)packed + p->w + u * UNIT, (size_t)p->units * UNIT, own, mean, m, var);
+            for (int l = 0; l < UNIT && o + l < s->o; l++) {
+                out->mean[o + l] = m[l];
+                out->var[o + l] = var[l] < 0 ? 0 : var[l];
+            }
+        }
     }
 }
 

@@ -27,6 +27,7 @@ const struct cpu_kernels TABLE = {
     .expand = expand,
     .gram_work = gram_work,
     .gram = gram,
+    .gram_conv_work = gram_conv_work,
     .gram_conv = gram_conv,
     .stats = stats_kernel,
     .sum = sum_kernel,

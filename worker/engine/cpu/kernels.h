@@ -99,8 +99,9 @@ struct cpu_kernels {
      * mean_o = w' mean, var_o = w' cov w. `s` and `packed` are that convolution's (groups 1). */
     size_t (*gram_work)(int32_t c);
     void (*gram)(int32_t c, int64_t pixels, const struct cpu_operand *x, double *mean, double *cov, void *work);
+    size_t (*gram_conv_work)(const struct cpu_conv *s);
     void (*gram_conv)(const struct cpu_conv *s, const void *packed, const double *mean, const double *cov,
-                      const struct cpu_stats *out);
+                      const struct cpu_stats *out, void *work);
 
     void (*stats)(int32_t c, int64_t pixels, const float *x, const struct cpu_stats *out);
     /* y = act(in_0(x_0) + in_1(x_1) + ...), added left to right; y may be one of the operands. */

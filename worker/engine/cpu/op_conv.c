@@ -115,3 +115,41 @@ void cpu_conv_pair(const struct op_call *first, const struct op_call *second)
     assert(!second->residual);
     cpu_of(first->site)->expand(&args);
 }
+
+/* ---- statistics of a 1x1 that widens, from its input ---- */
+
+/* Products over the pixels P of c inputs and o outputs: P c o for the convolution, P c c / 2 and c c o for this. */
+int cpu_conv_foresees(const struct op_site *site, int n)
+{
+    const struct plan_attr *a = &site->attr;
+    double pixels = (double)n * (double)blocked_pixels(site->out), c = site->in[0].c, o = site->out.c;
+    return site->op == OP_CONV && a->kernel_h == 1 && a->kernel_w == 1 && a->pad_h == 0 && a->pad_w == 0 &&
+           a->stride == 1 && a->groups == 1 && !site->image && !site->params[1] &&
+           pixels * c * c / 2 + c * c * o < 0.375 * pixels * c * o;
+}
+
+static size_t gram_bytes(const struct op_site *site)
+{
+    size_t c = (size_t)site->in[0].c;
+    return (c + c * c) * sizeof(double) / BLOCKED_ALIGN * BLOCKED_ALIGN + BLOCKED_ALIGN;
+}
+
+size_t cpu_conv_foresee_workspace(const struct op_site *site, int n)
+{
+    const struct cpu_kernels *k = cpu_of(site);
+    struct cpu_conv g = geometry(site, n);
+    size_t gram = k->gram_work(g.c), conv = k->gram_conv_work(&g);
+    return gram_bytes(site) + (gram > conv ? gram : conv);
+}
+
+void cpu_conv_foresee(const struct op_call *call)
+{
+    const struct cpu_kernels *k = cpu_of(call->site);
+    struct cpu_conv g = geometry(call->site, call->n);
+    struct cpu_affine in;
+    struct cpu_operand x = cpu_operand_of(call, 0, &in);
+    double *mean = call->work, *cov = mean + g.c;
+    void *work = (unsigned char *)call->work + gram_bytes(call->site);
+    k->gram(g.c, (int64_t)g.n * g.h * g.w, &x, mean, cov, work);
+    k->gram_conv(&g, call->params[0], mean, cov, &(struct cpu_stats){call->mean, call->var}, work);
+}
