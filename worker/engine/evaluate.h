@@ -1,7 +1,8 @@
-/* evaluate: a group of candidates, from plans to scores: merge, lower, plan memory, calibrate, score.
+/* evaluate: candidates, from plans to scores, group after group (cut.h): prepare (group.h), calibrate, score (pass.h).
  *
- * Decides how a group is cut when it does not fit the memory limit (fewer threads first, then halves of the group) and
- * how many images are scored at a time; neither changes a bit of a result. Knows nothing of JSON, files or spaces. */
+ * Decides what happens to a group that cannot run as it is (halves of it when it does not fit the memory limit, the
+ * rest of it when a candidate cannot be scored) and hands out what a candidate's walk yielded. How candidates are
+ * grouped changes no bit of a result. Knows nothing of JSON, files or spaces. */
 #ifndef ENGINE_EVALUATE_H
 #define ENGINE_EVALUATE_H
 

@@ -1,5 +1,7 @@
-/* lower: see lower.h. Three walks: what is needed, which nodes fuse into which step, in what order steps run. */
+/* lower: see lower.h. What is needed, which nodes fuse into which step, which steps are done together. */
 #include "worker/engine/lower.h"
+
+#include "worker/engine/order.h"
 
 #include <assert.h>
 #include <string.h>
@@ -287,8 +289,8 @@ static void mark_measured(struct lowering *l)
         if (!s)
             continue;
         s->measures = 1;
-        s->foresees = l->p->pass == LOWER_CALIBRATE && l->backend->foresees && s->head == s->tail &&
-                      l->values[s->tail] == 0 && l->backend->foresees(&s->site, l->n);
+        s->foresees = l->backend->foresees && l->values[s->tail] == 0 && /* so this pass is calibration */
+                      l->backend->foresees(&s->site, l->n);
     }
 }
 
@@ -351,84 +353,6 @@ static int join_pairs(struct lowering *l, struct err *err)
     return 0;
 }
 
-/* ---- order ---- */
-
-struct edges { /* step -> steps that read what it stores, and how many inputs of a step are still missing */
-    int32_t *first, *next_free, *to, *missing, *stack;
-};
-
-/* The i-th step that s reads from; 0 when there are no more. An image reader reads from nobody. */
-static int sources(const struct lower_program *p, const struct lower_step *s, int32_t *out, int i)
-{
-    const struct lower_step *reader = lower_reader(s);
-    int n = reader->site.image ? 0 : reader->site.ninputs;
-    if (i < n)
-        *out = p->home[reader->inputs[i]];
-    else if (i == n && s->residual >= 0)
-        *out = p->home[s->residual];
-    else
-        return 0;
-    assert(*out >= 0);
-    return 1;
-}
-
-static int build_edges(struct lowering *l, struct edges *e, struct err *err)
-{
-    struct lower_program *p = l->p;
-    size_t n = (size_t)l->nsteps, nedges = 0;
-    int32_t from;
-    for (int s = 0; s < l->nsteps; s++)
-        for (int i = 0; sources(p, &p->steps[s], &from, i); i++)
-            nedges++;
-    e->first = array(l, n + 1, sizeof(int32_t));
-    e->next_free = array(l, n, sizeof(int32_t));
-    e->to = array(l, nedges, sizeof(int32_t));
-    e->missing = array(l, n, sizeof(int32_t));
-    e->stack = array(l, n, sizeof(int32_t));
-    if (!e->first || !e->next_free || !e->to || !e->missing || !e->stack)
-        return err_set(err, ERR_NO_MEMORY, "", "no memory to order %zu steps", n);
-    for (int s = 0; s < l->nsteps; s++)
-        for (int i = 0; sources(p, &p->steps[s], &from, i); i++) {
-            e->first[from + 1]++;
-            e->missing[s]++;
-        }
-    for (size_t s = 0; s < n; s++)
-        e->first[s + 1] += e->first[s];
-    memcpy(e->next_free, e->first, n * sizeof(int32_t));
-    for (int s = 0; s < l->nsteps; s++)
-        for (int i = 0; sources(p, &p->steps[s], &from, i); i++)
-            e->to[e->next_free[from]++] = s;
-    return 0;
-}
-
-/* Depth first: a step runs as soon as its last input exists, and what it makes runnable runs next. */
-static int order_steps(struct lowering *l, struct err *err)
-{
-    struct edges e;
-    int rc = build_edges(l, &e, err);
-    if (rc)
-        return rc;
-    struct lower_program *p = l->p;
-    struct lower_step *sorted = array(l, (size_t)l->nsteps, sizeof *sorted);
-    if (!sorted)
-        return err_set(err, ERR_NO_MEMORY, "", "no memory to order %d steps", l->nsteps);
-    int top = 0;
-    for (int s = l->nsteps - 1; s >= 0; s--)
-        if (e.missing[s] == 0)
-            e.stack[top++] = s;
-    while (top > 0) {
-        int32_t s = e.stack[--top];
-        p->home[p->steps[s].tail] = p->nsteps;
-        sorted[p->nsteps++] = p->steps[s];
-        for (int32_t i = e.first[s + 1] - 1; i >= e.first[s]; i--)
-            if (--e.missing[e.to[i]] == 0)
-                e.stack[top++] = e.to[i];
-    }
-    assert(p->nsteps == l->nsteps);
-    p->steps = sorted;
-    return 0;
-}
-
 int lower(struct arena *a, const struct graph *g, const struct op_backend *backend, enum lower_pass pass, int n,
           struct lower_program *out, struct err *err)
 {
@@ -446,7 +370,8 @@ int lower(struct arena *a, const struct graph *g, const struct op_backend *backe
     if (rc)
         return rc;
     list_measured(&l);
-    return order_steps(&l, err);
+    out->nsteps = l.nsteps;
+    return order_steps(a, out, err);
 }
 
 int lower_bind(struct lower_program *p, struct params *params, struct err *err)

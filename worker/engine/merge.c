@@ -64,3 +64,12 @@ int merge_plans(struct arena *a, const struct plan *const *plans, int n, struct 
         return err_set(err, ERR_NO_MEMORY, "", "no memory to merge plans");
     return graph_merge(a, list, n, out, err);
 }
+
+/* The two are walked side by side from the output: every node of a plan is needed by it. */
+void merge_map(const struct graph *g, int i, const struct plan *p, int32_t *map)
+{
+    map[p->output] = g->outputs[i];
+    for (int v = p->nnodes - 1; v >= 0; v--)
+        for (int k = 0; k < p->nodes[v].ninputs; k++)
+            map[p->nodes[v].inputs[k]] = g->nodes[map[v]].inputs[k];
+}

@@ -10,4 +10,7 @@
 
 int merge_plans(struct arena *a, const struct plan *const *plans, int n, struct graph *out, struct err *err);
 
+/* Graph nodes of plan i's nodes: map[p->nnodes], where p is the i-th of the plans merged. */
+void merge_map(const struct graph *g, int i, const struct plan *p, int32_t *map);
+
 #endif

@@ -198,6 +198,48 @@ TEST(lower_pairs_an_expansion_with_its_depthwise)
     arena_clear(&a);
 }
 
+/* A wide 1x1 whose BatchNorm is the network's last, or not. */
+static const struct plan *ending(struct arena *a, int goes_on)
+{
+    struct tiny t = {.arena = a};
+    int x = tiny_conv_bn_relu(&t, tiny_input(&t, 3, 8, 8), "stem", 16, 3, 1, 1);
+    x = tiny_conv_bn_relu(&t, x, "wide", 64, 1, 1, 1);
+    if (goes_on)
+        x = tiny_conv_bn_relu(&t, x, "more", 16, 3, 1, 1);
+    tiny_gap(&t, x);
+    return tiny_plan(&t);
+}
+
+TEST(lower_foresees_statistics_of_what_is_not_computed)
+{
+    struct arena a = {0};
+    struct op_backend b = tiny_backend();
+    const struct plan *plans[2] = {ending(&a, 0), ending(&a, 1)};
+    struct graph g = tiny_graph(&a, plans, 1);
+    struct lower_program p = lowered(&a, &g, &b, LOWER_CALIBRATE);
+    CHECK_INT(step_of(&p, "wide")->foresees, 1);
+    CHECK_INT(step_of(&p, "wide")->measures, 1);
+    CHECK_INT(step_of(&p, "stem")->foresees, 0);
+    p = lowered(&a, &g, &b, LOWER_SCORE);
+    CHECK_INT(step_of(&p, "wide")->foresees, 0);
+    p = lowered(&a, &g, &b, LOWER_SCORE_BATCH);
+    CHECK_INT(step_of(&p, "wide")->foresees, 0);
+    g = tiny_graph(&a, plans + 1, 1);
+    p = lowered(&a, &g, &b, LOWER_CALIBRATE);
+    CHECK_INT(step_of(&p, "wide")->foresees, 0);
+
+    /* In company each keeps its own: the one that ends is foreseen, the other measured. */
+    g = tiny_graph(&a, plans, 2);
+    p = lowered(&a, &g, &b, LOWER_CALIBRATE);
+    int foreseen = 0, measured = 0;
+    for (int i = 0; i < p.nsteps; i++)
+        if (strcmp(g.nodes[p.steps[i].head].node->path, "wide") == 0)
+            *(p.steps[i].foresees ? &foreseen : &measured) += 1;
+    CHECK_INT(foreseen, 1);
+    CHECK_INT(measured, 1);
+    arena_clear(&a);
+}
+
 TEST(lower_names_the_operator_it_refuses)
 {
     struct arena a = {0};

@@ -4,6 +4,7 @@
 #include "proto/base/hash.h"
 #include "proto/param_values.h"
 #include "tests/unit/test.h"
+#include "worker/engine/merge.h"
 
 #include <stdlib.h>
 
@@ -138,7 +139,7 @@ struct graph tiny_graph(struct arena *a, const struct plan *const *plans, int n)
 {
     struct graph g;
     struct err err = {0};
-    CHECK_INT(graph_merge(a, plans, n, &g, &err), 0);
+    CHECK_INT(merge_plans(a, plans, n, &g, &err), 0);
     return g;
 }
 
@@ -206,6 +207,11 @@ static size_t pair_workspace(const struct op_site *first, const struct op_site *
     return workspace(first, n) + workspace(second, n);
 }
 
+static int foresees(const struct op_site *site, int n)
+{
+    return site->op == OP_CONV && site->attr.kernel_h == 1 && site->out.c >= 4 * site->in[0].c && n >= 2;
+}
+
 static const char *refuse(const struct op_site *site)
 {
     return site->in[0].c % 2 ? "an odd number of channels" : NULL;
@@ -227,6 +233,11 @@ struct op_backend tiny_backend(void)
         [OP_GAP] = {.forward = forward, .loads = 1},
         [OP_SHUFFLE] = {.forward = forward, .refuse = refuse},
     };
-    return (struct op_backend){
-        .name = "tiny", .rows = rows, .fuses_act = fuses_act, .pairs = pairs, .pair_workspace = pair_workspace};
+    return (struct op_backend){.name = "tiny",
+                               .rows = rows,
+                               .fuses_act = fuses_act,
+                               .pairs = pairs,
+                               .pair_workspace = pair_workspace,
+                               .foresees = foresees,
+                               .foresee_workspace = workspace};
 }
