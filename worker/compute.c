@@ -6,6 +6,7 @@
 #include "proto/base/version.h"
 #include "worker/engine/blas.h"
 #include "worker/engine/score.h"
+#include "worker/profile.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -65,7 +66,10 @@ static int run(struct loop *l, const json_t *order, struct score_summary *summar
 {
     json_int_t threads = json_integer_value(json_object_get(order, "threads"));
     json_int_t memory = json_integer_value(json_object_get(order, "memory_bytes"));
-    struct score_options opt = {.threads = threads < 1             ? 1
+    struct exec_profile profile = {0};
+    int profiles = json_is_true(json_object_get(order, "profile"));
+    struct score_options opt = {.profile = profiles ? &profile : NULL,
+                                .threads = threads < 1             ? 1
                                            : threads > THREADS_MAX ? THREADS_MAX
                                                                    : (int)threads,
                                 .memory_bytes = memory > 0 ? (size_t)memory : 0,
@@ -77,6 +81,8 @@ static int run(struct loop *l, const json_t *order, struct score_summary *summar
     if (!rc)
         rc = score_job(json_object_get(order, "job"), &(struct score_files){items, count}, &opt, &calls, summary, err);
     free(items);
+    if (profiles)
+        profile_print(&profile, stderr);
     return rc;
 }
 

@@ -7,10 +7,11 @@
 
 #include <stdio.h>
 
-/* in:  {"job": {job document}, "files": {sha: path}, "threads": n, "memory_bytes": n}
+/* in:  {"job": {job document}, "files": {sha: path}, "threads": n, "memory_bytes": n, "profile"?: true}
  * out: {"progress": {"done", "of"}}, {"score": {...}}, and last {"done": {"backend", "build", "threads", "wall_ms",
  *      "load_ms", "calibration_ms", "score_ms", "calibration_images"}} or {"error": {"type", "where", "detail"}}.
- * Ends at the end of input; the answer is the process's exit status. */
+ * With "profile" a job ends with a table on stderr (profile.h). Ends at the end of input; the answer is the process's
+ * exit status. */
 int compute_main(void);
 int compute_serve(FILE *in, FILE *out); /* the loop on streams */
 

@@ -33,6 +33,8 @@
     X(hang_s, NUMBER, "hang-seconds", "900", 5, 86400, "computing that says nothing for so long is killed") \
     X(idle_exit_s, NUMBER, "idle-exit-seconds", "0", 0, 31536000, "end after so long without work; 0: never") \
     X(leave, FLAG, "leave", "0", 0, 1, "when stopped, give the identity up too (for machines that do not come back)") \
+    X(profile, FLAG, "profile", "0", 0, 1, \
+      "after each job, print the time, rate and share of each kind of operator, on stderr") \
     X(log_level, STRING, "log-level", "info", 0, 0, "error, warn, info or debug") \
     X(file, STRING, "config", "", 0, 0, "file with one `option = value` a line")
 

@@ -203,7 +203,9 @@ static void compute_start(struct hands *h)
     if (!j || in_phase(h, JOB_RUNNING))
         return;
     int rc = h->child.pid > 0 ? 0 : child_start(&h->child, h->program, &err);
-    char *line = rc ? NULL : job_compute_line(j, h->cache, session_threads(h->config), session_memory(h->config));
+    char *line = rc ? NULL
+                    : job_compute_line(j, h->cache, session_threads(h->config), session_memory(h->config),
+                                       h->config->profile != 0);
     if (!rc)
         rc = line ? child_send(&h->child, line, &err) : err_set(&err, ERR_NO_MEMORY, "compute", "no memory");
     free(line);

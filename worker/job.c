@@ -48,7 +48,7 @@ void job_clear(struct job *j)
     memset(j, 0, sizeof *j);
 }
 
-char *job_compute_line(const struct job *j, const struct cache *c, int64_t threads, int64_t memory)
+char *job_compute_line(const struct job *j, const struct cache *c, int64_t threads, int64_t memory, int profile)
 {
     json_t *files = json_object();
     for (size_t i = 0; i < j->nblobs; i++) {
@@ -56,8 +56,8 @@ char *job_compute_line(const struct job *j, const struct cache *c, int64_t threa
         cache_path(c, &j->blobs[i], path, sizeof path);
         json_object_set_new(files, j->blobs[i].sha, json_string(path));
     }
-    json_t *doc = json_pack("{s:O, s:o, s:I, s:I}", "job", j->input, "files", files, "threads", (json_int_t)threads,
-                            "memory_bytes", (json_int_t)memory);
+    json_t *doc = json_pack("{s:O, s:o, s:I, s:I, s:b}", "job", j->input, "files", files, "threads",
+                            (json_int_t)threads, "memory_bytes", (json_int_t)memory, "profile", profile);
     char *text = doc ? json_dumps(doc, JSON_COMPACT) : NULL;
     json_decref(doc);
     return text;
@@ -92,15 +92,15 @@ int job_take_line(struct job *j, const char *line, size_t n, struct err *err)
     json_t *doc = json_parse_strict(line, n, JSON_DEPTH, err);
     int rc = doc ? take(j, doc) : -(int)err->code;
     if (doc && rc < 0)
-        err_set(err, (enum err_code)-rc, "compute", "a line that says nothing known: %.60s", line);
+        err_set(err, (enum err_code) - rc, "compute", "a line that says nothing known: %.60s", line);
     json_decref(doc);
     return rc;
 }
 
 static void add_summary(json_t *doc, const json_t *summary)
 {
-    static const char *const names[] = {"backend", "build", "threads", "wall_ms", "calibration_images",
-                                       "load_ms", "calibration_ms", "score_ms"};
+    static const char *const names[] = {"backend", "build",          "threads", "wall_ms", "calibration_images",
+                                        "load_ms", "calibration_ms", "score_ms"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         json_t *v = json_object_get(summary, names[i]);
         if (v)

@@ -25,7 +25,8 @@ struct job {
 int job_init(struct job *j, struct wire_lease *lease, struct err *err);
 void job_clear(struct job *j); /* unlocks its blobs */
 
-char *job_compute_line(const struct job *j, const struct cache *c, int64_t threads, int64_t memory); /* malloc'ed */
+/* For compute.h; malloc'ed. */
+char *job_compute_line(const struct job *j, const struct cache *c, int64_t threads, int64_t memory, int profile);
 /* One line of the compute process: JOB_MORE, JOB_ENDED after done or error, negative for nonsense. */
 int job_take_line(struct job *j, const char *line, size_t n, struct err *err);
 void job_again(struct job *j); /* forget what was computed: it starts anew */

@@ -6,6 +6,7 @@
 #include "proto/base/version.h"
 #include "worker/engine/blas.h"
 #include "worker/engine/score.h"
+#include "worker/profile.h"
 
 #include <getopt.h>
 #include <inttypes.h>
@@ -157,28 +158,6 @@ static int on_score(void *ctx, const json_t *score)
     return ferror(stdout);
 }
 
-static void print_cost(const char *name, const struct exec_cost *c, int64_t all_ns)
-{
-    double s = (double)c->ns / 1e9 + 1e-12, gf = 2e-9 * (double)c->macs, gb = 1e-9 * (double)c->bytes;
-    fprintf(stderr, "%-12s %9" PRId64 " %9.1f %6.1f%% %12.6f %8.1f %9.3f %8.1f\n", name, c->calls, s * 1e3,
-            100 * (double)c->ns / (double)(all_ns ? all_ns : 1), gf / 2, gf / s, gb, gb / s);
-}
-
-static void print_profile(const struct exec_profile *p)
-{
-    struct exec_cost all = {0};
-    for (int i = 0; i < EXEC_KINDS; i++) {
-        const struct exec_cost *c = &p->kind[i];
-        all = (struct exec_cost){all.ns + c->ns, all.calls + c->calls, all.macs + c->macs, all.bytes + c->bytes};
-    }
-    fprintf(stderr, "%-12s %9s %9s %7s %12s %8s %9s %8s\n", "operator", "calls", "ms", "share", "GMAC", "GF/s", "GB",
-            "GB/s");
-    for (int i = 0; i < EXEC_KINDS; i++)
-        if (p->kind[i].calls)
-            print_cost(exec_kind_text(i), &p->kind[i], all.ns);
-    print_cost("total", &all, all.ns);
-}
-
 static int run(const struct options *o, const json_t *job, struct err *err)
 {
     int failed = 0, rc = 0;
@@ -202,7 +181,7 @@ static int run(const struct options *o, const json_t *job, struct err *err)
                                   (json_int_t)s.scoring_ms, "calibration_images", (json_int_t)s.calibration_images));
     }
     if (o->profile)
-        print_profile(&profile);
+        profile_print(&profile, stderr);
     score_cache_free(opt.cache);
     return rc ? rc : failed;
 }
