@@ -2,14 +2,17 @@
 """`make bench-engine`: our engine next to PyTorch, on the same candidates, weights, images and policy.
 
 Both sides live in one process each, take turns, and use one thread: what is compared is CPU time (of all threads of the
-process), which other users of the machine disturb least; medians of the turns, ratio = PyTorch / ours. PyTorch runs in
-its best configuration per case: every layout is tried first, and for scoring its frozen graphs too. What PyTorch does
-not pay here: building nets, tracing and freezing. Scaling over threads is wall time and needs a quiet machine.
+process), which other users of the machine disturb least; medians of the turns, ratio = ours / PyTorch's rate. PyTorch
+runs in its best configuration per case: every layout is tried first, and for scoring its frozen graphs too. What it
+does not pay here: building nets, tracing and freezing. Scaling over threads is wall time and needs a quiet machine.
 
-Writes build/bench/engine.json, a list of {case, ours, peer, unit, ratio, target} and more; prints it as a table.
-Options: --quick (under two minutes), --only WORD (cases that contain it), --macro DIR, --no-callgrind
+Writes build/bench/engine.json, a list of {case, ours, peer, unit, ratio, target} and more; rows of cases that are not
+run again stay. Prints the rows as a table.
+Options: --quick (fewer turns, images and samples), --only WORD (cases that contain it), --macro DIR, --no-callgrind,
+--just single|many|threads|count (a part of each case; repeatable)
 """
 import argparse
+import itertools
 import json
 import os
 import pathlib
@@ -25,7 +28,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 BUILD = pathlib.Path(os.environ.get("SUBRANK_BUILD", ROOT / "build" / "release"))
 SHARED = pathlib.Path(os.environ.get("SUBRANK_SHARED", ROOT.parent / "shared"))
-SPACES = {"shufflenetv2": ROOT / "proto/spaces/spos-shufflenetv2.json", "macro": ROOT / "proto/spaces/nas-bench-macro.json",
+SPACES = {"shufflenetv2": ROOT / "proto/spaces/spos-shufflenetv2.json",
+          "macro": ROOT / "proto/spaces/nas-bench-macro.json",
           "resnet20": ROOT / "proto/spaces/cifar-resnet20.json"}
 EAGER, FROZEN = ["contiguous", "channels_last"], ["frozen", "frozen_cl", "optimised_cl"]
 SHA = {"checkpoint.pth": "a" * 64, "train.safetensors": "b" * 64, "val.safetensors": "c" * 64}
@@ -83,7 +87,8 @@ class Case:
                       batch_size=batch) if calib else dict(average="none")
         splits = {s: [dict(blob=SHA[f"{s}.safetensors"])] for s in ("train", "val")}
         return dict(kind="score", space=dict(id=1, document=self.space),
-                    checkpoint=dict(id=1, blob=SHA["checkpoint.pth"], size=os.path.getsize(f"{self.dir}/checkpoint.pth")),
+                    checkpoint=dict(id=1, blob=SHA["checkpoint.pth"],
+                                    size=os.path.getsize(f"{self.dir}/checkpoint.pth")),
                     dataset=dict(id=1, document=dict(name="bench", format="safetensors", splits=splits)), policy=policy,
                     evaluation=dict(split="val", images=images, batch_size=batch, first=0), candidates=codes)
 
@@ -103,8 +108,8 @@ class Case:
         job = pathlib.Path(self.dir) / "job.json"
         job.write_text(json.dumps(self.job(codes, calib, images)))
         files = [a for sha, path in self.files.items() for a in ("--file", f"{sha}={path}")]
-        out = subprocess.run(["env", "OPENBLAS_NUM_THREADS=1", *before, BUILD / "subrank-worker", "score", "--job", job, *files, "--threads", "1", *options],
-                             capture_output=True, text=True)
+        out = subprocess.run(["env", "OPENBLAS_NUM_THREADS=1", *before, BUILD / "subrank-worker", "score", "--job", job,
+                              *files, "--threads", "1", *options], capture_output=True, text=True)
         if out.returncode:
             raise SystemExit(f"bench_engine: {self.name}: {out.stdout[-2000:]}{out.stderr[-2000:]}")
         return out
@@ -145,10 +150,11 @@ class Case:
 
 class Table:
     def __init__(self, path):
-        self.rows, self.path = [], path
+        self.rows, self.path = json.loads(path.read_text()) if path.exists() else [], path
 
     def add(self, case, ours, peer, unit, target, ratio=None, **more):
         ratio = ratio if ratio is not None else ours / peer if peer else None
+        self.rows = [r for r in self.rows if r["case"] != case]
         self.rows.append(dict(case=case, ours=ours, peer=peer, unit=unit, ratio=ratio, target=target, **more))
         met = "" if not target or ratio is None else "met" if ratio >= target else "MISSED"
         told = [f"{x:12.4g}" if isinstance(x, (int, float)) else f"{'-':>12}" for x in (ours, peer)]
@@ -164,9 +170,12 @@ def measured_peak():
     return float(re.search(r"peak ([\d.]+)", out)[1])
 
 
-def macs(case):
-    """Multiply-accumulates per image that the scoring of one candidate runs."""
-    return 1e9 * float(case.profile(0, 8).splitlines()[-1].split()[4]) / 8
+def roofline(case, calib, images):
+    """Multiply-accumulates and the least bytes moved per image, by the engine's own count."""
+    words = case.profile(calib, images).splitlines()[-1].split()
+    n = calib + images
+    macs, moved = 1e9 * float(words[4]) / n, 1e9 * float(words[6]) / n
+    return dict(macs_per_image=macs, bytes_per_image=moved, flops_per_byte=2 * macs / moved)
 
 
 def one_candidate(table, case, turns):
@@ -189,19 +198,23 @@ def one_candidate(table, case, turns):
         peer.append(case.peer_cpu("score", eager, n))
         froze.append(case.peer_cpu("score", frozen, n))
     rate = n / statistics.median(ours)
-    table.add(f"{case.name}: scoring, over eager", rate, n / statistics.median(peer), "images/s/core", 3.5, variant=eager)
+    table.add(f"{case.name}: scoring, over eager", rate, n / statistics.median(peer), "images/s/core", 3.5,
+              variant=eager)
     table.add(f"{case.name}: scoring, over frozen", rate, n / statistics.median(froze), "images/s/core", 2.4,
               variant=frozen)
-    per_image = macs(case)
-    peak = statistics.median(peaks)
-    table.add(f"{case.name}: share of fp32 peak, scoring", 2e-9 * per_image * rate, peak, "GF/s", share_target,
-              macs_per_image=per_image)
+    counted, peak = roofline(case, 0, 8), statistics.median(peaks)
+    table.add(f"{case.name}: share of fp32 peak, scoring", 2e-9 * counted["macs_per_image"] * rate, peak, "GF/s",
+              share_target, **counted)
 
 
 def scaling(table, case, turns):
     n = case.images
-    walls = {t: min(case.run([case.code], 0, n, threads=t)[1] for _ in range(turns + 2)) for t in (1, 2)}
-    table.add(f"{case.name}: scoring, 1 -> 2 threads (wall)", n / walls[2], n / walls[1], "images/s", 1.85)
+    case.run([case.code], 0, n)
+    walls = {1: [], 2: []}
+    for _ in range(turns + 2):
+        for t in walls:
+            walls[t].append(case.run([case.code], 0, n, threads=t)[1])
+    table.add(f"{case.name}: scoring, 1 -> 2 threads (wall)", n / min(walls[2]), n / min(walls[1]), "images/s", 1.85)
 
 
 def evolved(layers, options, generations=11, seed=3):
@@ -234,21 +247,22 @@ def evolved(layers, options, generations=11, seed=3):
     return ["".join(map(str, c)) for c in list(known)[-100:]]
 
 
-def population(table, case, codes, sample, calib, images, name, target, chunks=None):
-    """All `codes` in our engine (in one job, or the given chunks of them), `sample` of them one by one in PyTorch."""
+def population(table, case, parts, codes, sample, calib, images, name, target):
+    """Jobs of `parts` in our engine, `sample` of all `codes` one by one in PyTorch, taking turns; both as candidates a
+    second, so that a few jobs and a few candidates stand for all."""
     eager_c, eager = case.best_variant("calibrate", EAGER), case.best_variant("score", EAGER)
     ours, peer = [], []
-    parts = chunks or [codes[:len(codes) // 2], codes[len(codes) // 2:]]
     picks = random.Random(1).sample(codes, sample)
-    for i, part in enumerate(parts if chunks else [codes]):
+    case.run(parts[0][:1], case.batch, 1)  # reads and packs what the first job would
+    for i, part in enumerate(parts):
         ours.append(case.run(part, calib, images)[0] / len(part))
-        for code in picks[i::len(parts if chunks else [codes])]:
+        for code in picks[i::len(parts)]:
             ask(case.peer, do="code", code=code)
             case.peer_cpu("calibrate", eager_c, case.batch)
             peer.append(case.peer_cpu("calibrate", eager_c, calib) + case.peer_cpu("score", eager, images))
-    table.add(f"{case.name}: {name}", 1 / statistics.fmean(ours), 1 / statistics.fmean(peer), "candidates/s/core", target,
-              calibration_images=calib, scored_images=images, candidates=sum(map(len, parts)) if chunks else len(codes),
-              peer_candidates=len(peer))
+    table.add(f"{case.name}: {name}", 1 / statistics.fmean(ours), 1 / statistics.fmean(peer), "candidates/s/core",
+              target, calibration_images=calib, scored_images=images, candidates=len(codes),
+              our_candidates=sum(map(len, parts)), peer_candidates=len(peer))
 
 
 def memory(table, case, codes):
@@ -262,13 +276,34 @@ def memory(table, case, codes):
     table.add(f"{case.name}: peak memory, {len(codes)} candidates and 5", peaks[1], peaks[0], "MiB", None)
 
 
+def many_evolved(table, case, quick):
+    codes = evolved(19, 6)
+    population(table, case, [codes], codes, 4 if quick else 10, case.batch, 2 * case.batch, "100 of an evolution", 6.0)
+    memory(table, case, codes)
+
+
+def many_macro(table, case, quick):
+    """Calibration and scoring in the proportion of 1,024 to 2,000 images, batches of 128 as they would be."""
+    codes = ["".join(c) for c in itertools.product("012", repeat=8)]
+    starts = random.Random(2).sample(range(81), 1 if quick else 3)
+    case.batch, before = 128, case.batch
+    population(table, case, [codes[81 * s:81 * s + 81] for s in starts], codes, 3 if quick else 9, 128, 250,
+               f"6,561 codes, extrapolated from {len(starts)} x 81", 12.0)
+    case.batch = before
+
+
+MANY = {"mbconv-32-small": many_evolved, "macro": many_macro}
+
+
 def main():
     parse = argparse.ArgumentParser()
     parse.add_argument("--quick", action="store_true")
     parse.add_argument("--only", default="")
     parse.add_argument("--macro", default=str(SHARED / "data/weights/macro_supernet"))
     parse.add_argument("--no-callgrind", action="store_true")
+    parse.add_argument("--just", action="append", choices=["single", "many", "threads", "count"])
     o = parse.parse_args()
+    just = set(o.just or ["single", "many", "threads", "count"]) - ({"count"} if o.no_callgrind else set())
     table = Table(ROOT / "build/bench/engine.json")
     turns = 3 if o.quick else 7
     print(f"{'case':44s}{'ours':>12s}{'peer':>12s} {'unit':16s}{'ratio':>8s}{'target':>8s}")
@@ -281,20 +316,15 @@ def main():
             print(f"SKIP macro: {o.macro}/macro.pth not found")
             continue
         case = Case(name, pixels, batch, images if not o.quick else max(images // 2, batch), o.macro)
-        one_candidate(table, case, turns)
-        if not o.no_callgrind:
+        if "single" in just:
+            one_candidate(table, case, turns)
+        if "count" in just:
             table.add(f"{name}: instructions per scored image", case.instructions() / 1e6, None, "million", None)
-        if name == "mbconv-32-small":
-            codes = evolved(19, 6)
-            population(table, case, codes, 4 if o.quick else 10, 64, 64 if o.quick else 128, "100 of an evolution", 6.0)
-            memory(table, case, codes)
-        if name == "macro":
-            codes = ["".join(c) for c in __import__("itertools").product("012", repeat=8)]
-            starts = random.Random(2).sample(range(81), 2 if o.quick else 4)
-            population(table, case, codes, 4 if o.quick else 12, 64, 64 if o.quick else 128,
-                       "6,561 codes, from chunks of 81", 12.0, [codes[81 * s:81 * s + 81] for s in starts])
-        if name in ("mbconv-32", "mbconv-224") and not o.quick:
+        if "many" in just and name in MANY:
+            MANY[name](table, case, o.quick)
+        if "threads" in just and name in ("mbconv-32", "mbconv-224"):
             scaling(table, case, turns)
+        if not o.quick and name in ("mbconv-32", "mbconv-224"):
             print(case.profile(batch, images))
         case.close()
     print(f"written: {table.path}")
