@@ -33,8 +33,14 @@ static int out_bool(int v, struct val *out)
 
 int expr_num(const struct expr *x, const struct expr_env *env, double *out, struct err *err)
 {
-    struct val v = {0};
-    int rc = expr_eval(x, env, &v, err);
+    struct val v;
+    int rc = 0;
+    if (x->op == X_LITERAL) /* most attributes are literals or arguments, and a plan reads thousands */
+        v = x->lit;
+    else if (x->op == X_SLOT)
+        v = env->slots[x->name.index];
+    else
+        rc = expr_eval(x, env, &v, err);
     if (rc)
         return rc;
     if (v.type == VAL_STR)

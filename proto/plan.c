@@ -125,28 +125,34 @@ _Static_assert(sizeof(struct derived_record) == (2 + PARAM_DIMS) * sizeof(int32_
                "padding is hashed");
 _Static_assert(sizeof(struct hash128) == PARAM_DIMS * sizeof(int32_t), "sizes stand for a hash");
 
-static struct hash128 node_key(const struct plan_node *n, const struct hash128 *inputs, int named)
+static void begin_record(struct node_record *r, const struct plan_node *n) /* only the part that is hashed is filled */
 {
-    struct node_record r; /* only the part that is hashed is filled */
-    r.op = (int32_t)n->op;
-    r.zero = 0;
-    r.ninputs = n->ninputs;
-    r.nparams = n->nparams;
-    r.out_c = n->out.c;
-    r.out_h = n->out.h;
-    r.out_w = n->out.w;
-    r.attr = n->attr;
-    int k = 0;
+    r->op = (int32_t)n->op;
+    r->zero = 0;
+    r->ninputs = n->ninputs;
+    r->nparams = n->nparams;
+    r->out_c = n->out.c;
+    r->out_h = n->out.h;
+    r->out_w = n->out.w;
+    r->attr = n->attr;
+}
+
+static struct hash128 end_record(struct node_record *r, const struct plan_node *n, const struct hash128 *inputs,
+                                 int named)
+{
+    size_t k = 0;
     for (int i = 0; i < n->nparams; i++)
-        r.hashes[k++] = param_key(n->params[i], named);
-    for (int i = 0; i < n->ninputs; i++)
-        r.hashes[k++] = inputs[i];
-    return hash128(&r, offsetof(struct node_record, hashes) + (size_t)k * sizeof *r.hashes);
+        r->hashes[k++] = param_key(n->params[i], named);
+    memcpy(&r->hashes[k], inputs, (size_t)n->ninputs * sizeof *inputs);
+    k += (size_t)n->ninputs;
+    return hash128(r, offsetof(struct node_record, hashes) + k * sizeof *r->hashes);
 }
 
 struct hash128 plan_node_key(const struct plan_node *n, const struct hash128 *inputs)
 {
-    return node_key(n, inputs, 1);
+    struct node_record r;
+    begin_record(&r, n);
+    return end_record(&r, n, inputs, 1);
 }
 
 static int cmp_hash(const void *a, const void *b)
@@ -155,14 +161,15 @@ static int cmp_hash(const void *a, const void *b)
     return x->hi != y->hi ? (x->hi < y->hi ? -1 : 1) : x->lo < y->lo ? -1 : x->lo > y->lo;
 }
 
-struct hash128 plan_node_class(const struct plan_node *n, const struct hash128 *inputs)
+void plan_node_keys(const struct plan_node *n, const struct hash128 *input_keys, struct hash128 *input_classes,
+                    struct hash128 *key, struct hash128 *class_key)
 {
-    if (n->op != OP_ADD)
-        return node_key(n, inputs, 0);
-    struct hash128 sorted[KEY_INPUTS];
-    memcpy(sorted, inputs, (size_t)n->ninputs * sizeof *sorted);
-    qsort(sorted, (size_t)n->ninputs, sizeof *sorted, cmp_hash);
-    return node_key(n, sorted, 0);
+    struct node_record r;
+    begin_record(&r, n);
+    *key = end_record(&r, n, input_keys, 1);
+    if (n->op == OP_ADD)
+        qsort(input_classes, (size_t)n->ninputs, sizeof *input_classes, cmp_hash);
+    *class_key = end_record(&r, n, input_classes, 0);
 }
 
 /* ---- text ---- */

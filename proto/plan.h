@@ -103,10 +103,12 @@ const char *act_text(enum act_kind act);
 /* 0 when two parameters make the same values (same tensors, same slices, same derivation). */
 int param_cmp(const struct param *a, const struct param *b);
 
-/* A node's identity from its inputs' identities: the key covers parameter names and slices; the class only the sizes of
- * parameters, and the inputs of a sum in any order. */
+/* A node's identity from its inputs' identities: the key covers parameter names and slices. */
 struct hash128 plan_node_key(const struct plan_node *n, const struct hash128 *inputs);
-struct hash128 plan_node_class(const struct plan_node *n, const struct hash128 *inputs);
+/* The same, and its class, which covers only the sizes of parameters and the inputs of a sum in any order: those
+ * classes are sorted in place. */
+void plan_node_keys(const struct plan_node *n, const struct hash128 *input_keys, struct hash128 *input_classes,
+                    struct hash128 *key, struct hash128 *class_key);
 
 /* Prints one line a node: index, op, attributes, inputs, output shape, parameter slices. Golden files hold it. */
 void plan_print(const struct plan *p, FILE *out);

@@ -123,24 +123,23 @@ static int grow(struct plan_builder *b, const struct layer *l)
     return 0;
 }
 
-static const char *path_copy(struct plan_builder *b)
-{
-    return arena_strndup(b->arena, b->path, b->npath);
-}
-
+/* What a node points to, in one block: parameters and a NULL (operators may look for one), inputs, path. */
 static int fill(struct plan_builder *b, struct plan_node *n, const struct param *const *params, const struct tensor *in)
 {
-    int32_t *inputs = arena_array(b->arena, (size_t)n->ninputs + 1, sizeof *inputs);
-    const struct param **copy = arena_array(b->arena, (size_t)n->nparams + 1, sizeof *copy);
-    n->path = path_copy(b);
-    if (!inputs || !copy || !n->path)
-        return err_set(b->err, ERR_NO_MEMORY, n->path, "no memory for the plan");
+    size_t nparams = ((size_t)n->nparams + 1) * sizeof *params, ninputs = (size_t)n->ninputs * sizeof *n->inputs;
+    char *block = arena_alloc(b->arena, nparams + ninputs + b->npath + 1);
+    if (!block)
+        return err_set(b->err, ERR_NO_MEMORY, "", "no memory for the plan");
+    int32_t *inputs = (int32_t *)(void *)(block + nparams);
+    char *path = block + nparams + ninputs;
+    if (n->nparams)
+        memcpy(block, params, (size_t)n->nparams * sizeof *params);
     for (int i = 0; i < n->ninputs; i++)
         inputs[i] = in[i].node;
-    if (n->nparams)
-        memcpy(copy, params, (size_t)n->nparams * sizeof *copy);
+    memcpy(path, b->path, b->npath);
+    n->params = (const struct param *const *)(void *)block;
     n->inputs = inputs;
-    n->params = copy;
+    n->path = path;
     return 0;
 }
 
@@ -158,8 +157,12 @@ int builder_emit(struct plan_builder *b, const struct layer *l, enum op_kind op,
         classes[i] = b->classes[in[i].node];
     }
     struct plan_node *n = &b->nodes[b->nnodes];
-    *n = (struct plan_node){
-        .op = op, .attr = *attr, .ninputs = nin, .nparams = nparams, .out = out->shape, .block = b->block};
+    n->op = op; /* one by one: clearing the whole first costs more than all of it */
+    n->attr = *attr;
+    n->ninputs = nin;
+    n->nparams = nparams;
+    n->out = out->shape;
+    n->block = b->block;
     rc = fill(b, n, params, in);
     if (rc)
         return rc;
@@ -172,8 +175,7 @@ int builder_emit(struct plan_builder *b, const struct layer *l, enum op_kind op,
     if ((int64_t)n->out.c * n->out.h * n->out.w > 1 << 28)
         return err_set(b->err, ERR_TOO_LARGE, l ? l->where : "", "a tensor of %d x %d x %d", n->out.c, n->out.h,
                        n->out.w);
-    b->keys[b->nnodes] = plan_node_key(n, keys);
-    b->classes[b->nnodes] = plan_node_class(n, classes);
+    plan_node_keys(n, keys, classes, &b->keys[b->nnodes], &b->classes[b->nnodes]);
     out->node = b->nnodes++;
     out->shape = n->out;
     return 0;
@@ -481,9 +483,12 @@ int builder_push_name(struct plan_builder *b, const struct layer *l, int number)
     const char *name = text;
     b->nparent = b->npath;
     if (l->name) {
-        n = builder_text(b, l->name, text, sizeof text);
+        const struct tmpl_piece *only = l->name->n == 1 && l->name->pieces[0].text ? l->name->pieces : NULL;
+        n = only ? (int)only->len : builder_text(b, l->name, text, sizeof text);
         if (n < 0)
             return n;
+        if (only)
+            name = only->text;
         if (name[0] == '/') { /* from the root */
             b->nparent = b->npath = 0;
             name++;
@@ -538,11 +543,17 @@ static int walk_named(struct plan_builder *b, const struct layer *l, struct tens
     return rc;
 }
 
+/* May the name replace the path, not only lengthen it? */
+static int from_root(const struct tmpl *t)
+{
+    return t && t->n && (!t->pieces[0].text || t->pieces[0].text[0] == '/');
+}
+
 static int walk(struct plan_builder *b, const struct layer *l, struct tensor *t, int number)
 {
     char saved[SPACE_MAX_PATH];
     size_t npath = b->npath, nparent = b->nparent;
-    int block = b->block, absolute = l->name != NULL;
+    int block = b->block, absolute = from_root(l->name);
     if (++b->steps > SPACE_MAX_STEPS)
         return err_set(b->err, ERR_TOO_LARGE, l->where, "the network takes more than %d steps", SPACE_MAX_STEPS);
     if (++b->depth > SPACE_MAX_DEPTH * 4)

@@ -60,21 +60,6 @@ static int get_float(struct site *s, enum attr_id id, double otherwise, float *o
     return rc;
 }
 
-/* A parameter's name: path "." suffix. */
-static const char *own_name(struct site *s, const char *suffix)
-{
-    struct plan_builder *b = s->b;
-    size_t n = strlen(suffix);
-    char *name = arena_alloc(b->arena, b->npath + n + 2);
-    if (!name)
-        return NULL;
-    memcpy(name, b->path, b->npath);
-    if (b->npath)
-        name[b->npath] = '.';
-    memcpy(name + b->npath + (b->npath ? 1 : 0), suffix, n + 1);
-    return name;
-}
-
 /* A name given as a text stands beside the layer: it belongs to the enclosing container. NULL with the error set. */
 static const char *given_name(struct site *s, enum attr_id id, const char *suffix)
 {
@@ -113,6 +98,31 @@ static struct param *new_param(struct site *s, const char *name, int ndim, const
 static struct param *vector(struct site *s, const char *name, int32_t full, int32_t count)
 {
     return new_param(s, name, 1, &full, &count);
+}
+
+/* The layer's own parameter: its name is path "." suffix. One block for both: a plan has hundreds. */
+static struct param *own_param(struct site *s, const char *suffix, int ndim, const int32_t *dims, const int32_t *count)
+{
+    struct plan_builder *b = s->b;
+    size_t n = strlen(suffix), dot = b->npath ? 1 : 0;
+    struct param *p = arena_alloc(b->arena, sizeof *p + b->npath + dot + n + 1);
+    if (!p)
+        return NULL;
+    char *name = (char *)(p + 1);
+    memcpy(name, b->path, b->npath);
+    if (dot)
+        name[b->npath] = '.';
+    memcpy(name + b->npath + dot, suffix, n + 1);
+    p->name = name;
+    p->ndim = ndim;
+    memcpy(p->dims, dims, (size_t)ndim * sizeof *dims);
+    memcpy(p->count, count, (size_t)ndim * sizeof *count);
+    return p;
+}
+
+static struct param *own_vector(struct site *s, const char *suffix, int32_t full, int32_t count)
+{
+    return own_param(s, suffix, 1, &full, &count);
 }
 
 /* Once-for-All: the kernel k of a K x K filter is made by cropping and multiplying, K -> K-2 -> ... -> k. */
@@ -185,7 +195,7 @@ static int conv_weight(struct site *s, const struct tensor *t, int32_t out, int3
         return err_set(s->b->err, ERR_INVALID, l->where, "%d groups do not fit %d channels", groups, t->shape.c);
     int32_t dims[4] = {*full_out, depthwise ? 1 : full_in / groups, kh, kw};
     int32_t count[4] = {out, t->shape.c / groups, s->attr.kernel_h, s->attr.kernel_w};
-    *w = new_param(s, own_name(s, "weight"), 4, dims, count);
+    *w = own_param(s, "weight", 4, dims, count);
     if (!*w)
         return no_memory(s);
     (*w)->start[2] = (kh - count[2]) / 2;
@@ -231,7 +241,7 @@ static int conv(struct site *s, struct tensor *t)
         rc = conv_weight(s, t, out, a->groups, &params[0], &full);
     if (rc)
         return rc;
-    if (bias && !(params[1] = vector(s, own_name(s, "bias"), full, out)))
+    if (bias && !(params[1] = own_vector(s, "bias", full, out)))
         return no_memory(s);
     rc = builder_emit(s->b, s->l, OP_CONV, a, (const struct param *const *)params, bias ? 2 : 1, t, 1, t);
     t->full = full;
@@ -252,9 +262,9 @@ static int linear(struct site *s, struct tensor *t)
     if (rc)
         return rc;
     int32_t dims[2] = {full, s->l->attr[A_FULL_IN] ? full_in : t->full}, count[2] = {out, t->shape.c};
-    params[0] = new_param(s, own_name(s, "weight"), 2, dims, count);
+    params[0] = own_param(s, "weight", 2, dims, count);
     if (bias)
-        params[1] = vector(s, own_name(s, "bias"), full, out);
+        params[1] = own_vector(s, "bias", full, out);
     if (!params[0] || (bias && !params[1]))
         return no_memory(s);
     rc = builder_emit(s->b, s->l, OP_LINEAR, &s->attr, (const struct param *const *)params, bias ? 2 : 1, t, 1, t);
@@ -272,7 +282,7 @@ static int norm(struct site *s, struct tensor *t)
     if (!rc)
         rc = get_bool(s, A_STATS, 1, &stats);
     for (int i = 0; i < n && !rc; i++)
-        if ((i < 2 ? affine : stats) && !(params[i] = vector(s, own_name(s, names[i]), t->full, t->shape.c)))
+        if ((i < 2 ? affine : stats) && !(params[i] = own_vector(s, names[i], t->full, t->shape.c)))
             rc = no_memory(s);
     return rc ? rc : builder_emit(s->b, s->l, s->l->def->op, &s->attr, (const struct param *const *)params, n, t, 1, t);
 }
@@ -283,14 +293,14 @@ static int act_by_name(struct site *s, int32_t *out)
     struct suggest sug;
     if (builder_text(s->b, s->l->text[A_KIND], text, sizeof text) < 0)
         return -(int)s->b->err->code;
-    suggest_init(&sug, text);
-    for (int i = 0; i < ACT_COUNT; i++) {
-        suggest_offer(&sug, act_text((enum act_kind)i));
+    for (int i = 0; i < ACT_COUNT; i++)
         if (strcmp(act_text((enum act_kind)i), text) == 0) {
             *out = i;
             return 0;
         }
-    }
+    suggest_init(&sug, text);
+    for (int i = 0; i < ACT_COUNT; i++)
+        suggest_offer(&sug, act_text((enum act_kind)i));
     return err_set(s->b->err, ERR_INVALID, s->l->text[A_KIND]->where, "unknown activation \"%s\"%s", text,
                    suggest_hint(&sug));
 }
@@ -488,7 +498,7 @@ static int embed(struct site *s, struct tensor *t)
     if (rc)
         return rc;
     int32_t dims[2] = {words, full}, count[2] = {words, out};
-    const struct param *params[1] = {new_param(s, own_name(s, "weight"), 2, dims, count)};
+    const struct param *params[1] = {own_param(s, "weight", 2, dims, count)};
     if (!params[0])
         return no_memory(s);
     rc = builder_emit(s->b, s->l, OP_EMBED, &s->attr, params, 1, t, 1, t);
@@ -586,6 +596,11 @@ int builder_layer(struct plan_builder *b, const struct layer *l, struct tensor *
 {
     if (l->def->op == OP_COUNT) /* identity */
         return 0;
-    struct site s = {.b = b, .l = l, .env = builder_env(b, 0), .full = builder_env(b, 1)};
+    struct site s;
+    s.b = b;
+    s.l = l;
+    s.env = builder_env(b, 0);
+    s.full = builder_env(b, 1);
+    memset(&s.attr, 0, sizeof s.attr);
     return makers[l->def->op](&s, t);
 }

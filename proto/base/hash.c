@@ -5,6 +5,7 @@
 #include <nettle/sha2.h>
 #include <string.h>
 #include <sys/random.h>
+#define XXH_INLINE_ALL /* planning hashes hundreds of short records: no call through the library for each */
 #include <xxhash.h>
 
 _Static_assert(sizeof(struct sha256_ctx) <= sizeof(struct hash256), "sha256 state too small");
