@@ -79,9 +79,19 @@ TEST(docs_darts)
 /* A cell: any non-empty set of two operators on each of 2, 3, 4, 5 edges: 246,517,425. Fourteen cells. */
 TEST(docs_gold_nas)
 {
+    static const char *const cells[2] = {
+        "skip~0+sep~0+skip~1 sep~2 skip~0+sep~0+skip~1+sep~1+skip~3 skip~1+sep~2+skip~3+sep~4",
+        "sep~1 skip~0+sep~1+skip~2 skip~3 skip~0+sep~0+skip~1+sep~1+skip~2+sep~2+skip~3+sep~3+skip~4+sep~4"};
+    char code[SPACE_MAX_CODE];
+    size_t n = 0;
     spaces_document("gold-nas",
-                    "30610238764640422946817108252211450363068552901567189496488932328136023468604830565524978551152"
-                    "18795835971832275390625");
+                    "306102387646404229468171082522114503630685529015671894964889323281360234686048305655249"
+                    "7855115218795835971832275390625");
+    struct space *s = spaces_open("gold-nas");
+    for (int c = 0; c < 14; c++)
+        n += (size_t)snprintf(code + n, sizeof code - n, "%s%s", c ? " | " : "", cells[c % 2]);
+    spaces_golden(s, code, "gold-nas");
+    space_free(s);
 }
 
 /* ResNeXt-50 (32x4d) has 25,028,904 parameters and 4.23 G (torchvision's documentation); its 3x3 convolutions have a

@@ -147,6 +147,36 @@ TEST(docs_pi_nas)
     space_free(s);
 }
 
+/* One random architecture of each document that has no other golden plan. */
+TEST(docs_plans)
+{
+    static const struct {
+        const char *name, *code;
+    } rows[] = {
+        {"big-nas", "288,40,24,24,48,88,128,216,320,1280,1,3,3,4,3,2,1,3,3,3,3,3,5,3,1,6,6,6,6,6,6"},
+        {"bn-nas", "0,5,5,1,3,0,1,3,0,4,-1,0,1,0,3,-1,2,3,0,0,0"},
+        {"bossnas-mbconv", "21 1233 2320 2313 3221"},
+        {"darts-s2", "skip_connect,sep_conv_3x3~0+1 sep_conv_3x3,skip_connect~1+2 sep_conv_3x3,sep_conv_3x3~0+3 "
+                     "skip_connect,sep_conv_3x3~2+4 | skip_connect,skip_connect~0+1 skip_connect,sep_conv_3x3~0+2 "
+                     "sep_conv_3x3,sep_conv_3x3~2+3 sep_conv_3x3,skip_connect~0+4"},
+        {"darts-s4", "sep_conv_3x3,sep_conv_3x3~0+1 sep_conv_3x3,sep_conv_3x3~1+2 sep_conv_3x3,sep_conv_3x3~0+3 "
+                     "sep_conv_3x3,sep_conv_3x3~2+4 | sep_conv_3x3,sep_conv_3x3~0+1 sep_conv_3x3,sep_conv_3x3~0+2 "
+                     "sep_conv_3x3,sep_conv_3x3~2+3 sep_conv_3x3,sep_conv_3x3~0+4"},
+        {"dna", "3x24:152 4x40:5020 4x80:5340 4x112:4525 5x192:45215 4"},
+        {"mixpath-s1", "6:3+5+7,6:7,6:3+7,3:3+9,3:3+5+7,6:5+7,6:3+9,3:9,3:3+5+7,3:7+9,6:3+5+9,3:5+9"},
+        {"ofa-mbv3-w1.2",
+         "7,5,7,5,7,7,7,7,7,5,7,3,5,3,7,7,7,5,3,3,4,4,6,3,3,6,3,4,3,4,6,3,6,4,4,6,3,4,4,6,4,4,3,4,4,224"},
+        {"ofa-proxyless",
+         "7,5,7,5,7,7,7,7,7,5,7,3,5,3,7,7,7,5,3,3,5,4,3,6,3,6,3,3,4,4,6,6,3,4,3,4,6,4,3,4,6,4,4,4,3,4,4,156"},
+        {"pi-nas-resnest50", "2 1 1 2 3 3 2 3 2 0 2 3 1 3 3 2"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct space *s = spaces_open(rows[i].name);
+        spaces_golden(s, rows[i].code, rows[i].name);
+        space_free(s);
+    }
+}
+
 /* The example of proto/spaces/README.md, as it stands there. */
 TEST(docs_readme_example)
 {
