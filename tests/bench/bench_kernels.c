@@ -1,7 +1,9 @@
 /* bench_kernels: GF/s of the CPU engine's kernels per shape, next to the measured fp32 peak of this core, OpenBLAS (the
  * product alone) and, when built with HAVE_DNNL, oneDNN. One thread. Each number is the median of REPS runs of at least
  * 10 ms in the thread's own CPU time, so that other processes take cache and clock but no time; the peak is measured
- * anew before each line. */
+ * anew before each line.
+ *
+ * Arguments: a pattern of names, the kernels' instruction set, and a number of images in place of each row's own. */
 #include "worker/engine/cpu/kernels.h"
 #include "proto/plan.h"
 #include "tests/bench/bench_dnnl.h"
@@ -102,9 +104,10 @@ static void run_blas(void *with)
                 s->c * s->kh * s->kw, b->b, s->o, 0.0f, b->c, s->o);
 }
 
-static void bench_row(const struct cpu_kernels *k, const struct shape_row *r, double peak)
+static void bench_row(const struct cpu_kernels *k, const struct shape_row *r, int images, double peak)
 {
-    struct cpu_conv s = {.n = r->n, .c = r->c, .h = r->h, .w = r->h, .o = r->o, .kh = r->k, .kw = r->k,
+    struct cpu_conv s = {.n = images ? images : r->n,
+                         .c = r->c, .h = r->h, .w = r->h, .o = r->o, .kh = r->k, .kw = r->k,
                          .stride = r->stride, .pad_h = r->k / 2, .pad_w = r->k / 2, .dilation = 1,
                          .groups = r->groups, .planar = r->c < 8};
     s.oh = s.ow = (r->h + 2 * s.pad_h - r->k) / r->stride + 1;
@@ -150,8 +153,9 @@ int main(int argc, char **argv)
     openblas_set_num_threads(1);
     printf("kernels %s, one thread, GF/s, median of %d; 0 = not measured\n", k->name, REPS);
     printf("%-20s %6s %15s %9s %9s %9s\n", "shape", "peak", "score (of peak)", "calibrate", "openblas", "onednn");
+    int images = argc > 3 ? atoi(argv[3]) : 0;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (argc < 2 || fnmatch(argv[1], rows[i].name, 0) == 0)
-            bench_row(k, &rows[i], cpu_kernels_named("avx512") ? bench_peak_avx512() : bench_peak_avx2());
+            bench_row(k, &rows[i], images, cpu_kernels_named("avx512") ? bench_peak_avx512() : bench_peak_avx2());
     return 0;
 }

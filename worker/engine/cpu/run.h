@@ -15,24 +15,26 @@ struct run {
  * additions overlap. */
 INL void run_sums(const float *x, int n, const float *shift, float *s1, float *s2)
 {
-    for (int v = 0; v < 16; v += VL) {
-        vec about = v_load(shift + v), a0 = v_set(0.0f), a1 = a0, q0 = a0, q1 = a0;
-        const float *p = x + v;
-        int i = 0;
-        for (; i + 2 <= n; i += 2, p += 32) {
-            vec d0 = v_load(p) - about, d1 = v_load(p + 16) - about;
-            a0 = a0 + d0;
-            a1 = a1 + d1;
-            q0 = v_fma(d0, d0, q0);
-            q1 = v_fma(d1, d1, q1);
-        }
-        if (i < n) {
-            vec d0 = v_load(p) - about;
-            a0 = a0 + d0;
-            q0 = v_fma(d0, d0, q0);
-        }
-        v_store(s1 + v, a0 + a1);
-        v_store(s2 + v, q0 + q1);
+    vec about[BLOCK_VECS], a[2][BLOCK_VECS], q[2][BLOCK_VECS];
+    UNROLL
+    for (int v = 0; v < BLOCK_VECS; v++) {
+        about[v] = v_load(shift + v * VL);
+        a[0][v] = a[1][v] = q[0][v] = q[1][v] = v_set(0.0f);
+    }
+    for (int i = 0; i < n; i += 2, x += 32)
+        UNROLL
+        for (int odd = 0; odd < 2; odd++)
+            if (i + odd < n)
+                UNROLL
+                for (int v = 0; v < BLOCK_VECS; v++) {
+                    vec d = v_load(x + odd * 16 + v * VL) - about[v];
+                    a[odd][v] = a[odd][v] + d;
+                    q[odd][v] = v_fma(d, d, q[odd][v]);
+                }
+    UNROLL
+    for (int v = 0; v < BLOCK_VECS; v++) {
+        v_store(s1 + v * VL, a[0][v] + a[1][v]);
+        v_store(s2 + v * VL, q[0][v] + q[1][v]);
     }
 }
 

@@ -28,7 +28,8 @@ struct tile {
     int32_t act;                       /* a clamp or hard swish */
 };
 
-typedef void tile_fn(const struct tile *t, const float *a, float *y, const float *residual);
+/* `count` tiles side by side. */
+typedef void tile_fn(const struct tile *t, const float *a, float *y, const float *residual, int count);
 
 /* Adds lanes from..to of one block and tap. */
 INL void tile_lanes(const int th, const int tw, const int nv, const float *p, const float *q, const float *w,
@@ -53,6 +54,10 @@ INL const float *tile_block(const int th, const int tw, const int nv, const stru
     for (int tap = 0; tap < t->taps; tap++) {
         const float *p = a + t->tap[tap], *q = p + (th > 1 ? t->row : 0);
         if (from == 0 && to == 16) {
+            if (t->taps == 1)
+                UNROLL
+                for (int r = 0; r < th * tw; r++) /* the next tile's */
+                    __builtin_prefetch(r < tw ? p + (tw + r) * 16 : q + r * 16);
             UNROLL4
             for (int k = 0; k < 16; k++, w += nv * VL)
                 tile_lanes(th, tw, nv, p + k, q + k, w, acc);
@@ -87,19 +92,25 @@ static __attribute__((noinline)) void tile_general(const struct tile *t, int th,
         }
 }
 
-/* Stores the sums, with affine and clamp on the way when that is all. */
+/* Stores the sums, with affine, residual and clamp on the way when that is all. */
 INL void tile_end(const int th, const int tw, const int nv, const int vecs, const struct tile *t, const vec *acc,
                   float *y, const float *residual)
 {
-    if (!t->suspend && t->scale && !residual && t->act != ACT_HSWISH) {
+    if (!t->suspend && t->scale && t->act != ACT_HSWISH) {
         const float *scale = t->scale, *shift = t->shift;
         vec lo = v_set(act_lo(t->act)), hi = v_set(act_hi(t->act));
         UNROLL
         for (int v = 0; v < nv; v++) {
             vec a = v_load(scale + v * VL), b = v_load(shift + v * VL);
-            UNROLL
-            for (int r = 0; r < th * tw; r++)
-                v_store(y + tile_at(t, tw, r, v), v_clamp(v_fma(acc[r * vecs + v], a, b), lo, hi));
+            if (!residual)
+                UNROLL
+                for (int r = 0; r < th * tw; r++)
+                    v_store(y + tile_at(t, tw, r, v), v_clamp(v_fma(acc[r * vecs + v], a, b), lo, hi));
+            else
+                UNROLL
+                for (int r = 0; r < th * tw; r++)
+                    v_store(y + tile_at(t, tw, r, v),
+                            v_clamp(v_fma(acc[r * vecs + v], a, b) + v_load(residual + tile_at(t, tw, r, v)), lo, hi));
         }
         return;
     }
@@ -113,34 +124,38 @@ INL void tile_end(const int th, const int tw, const int nv, const int vecs, cons
 }
 
 INL void tile_run(const int th, const int tw, const int nv, const struct tile *t, const float *a, float *y,
-                  const float *residual)
+                  const float *residual, int count)
 {
-    vec acc[TILE_PIXELS][TILE_VECS];
-    UNROLL
-    for (int r = 0; r < th * tw; r++)
-        UNROLL
-        for (int v = 0; v < nv; v++)
-            acc[r][v] = v_set(0.0f);
-    if (t->resume)
+    for (; count > 0; count--, a += tw * 16, y += tw * 16) {
+        vec acc[TILE_PIXELS][TILE_VECS];
         UNROLL
         for (int r = 0; r < th * tw; r++)
             UNROLL
             for (int v = 0; v < nv; v++)
-                acc[r][v] = v_load(y + tile_at(t, tw, r, v));
+                acc[r][v] = v_set(0.0f);
+        if (t->resume)
+            UNROLL
+            for (int r = 0; r < th * tw; r++)
+                UNROLL
+                for (int v = 0; v < nv; v++)
+                    acc[r][v] = v_load(y + tile_at(t, tw, r, v));
 
-    const float *w = t->w;
-    for (int b = 0; b < t->blocks; b++, a += t->block)
-        w = tile_block(th, tw, nv, t, a, w, b ? 0 : t->first, b + 1 < t->blocks ? 16 : t->last, acc);
+        const float *w = t->w, *x = a;
+        for (int b = 0; b < t->blocks; b++, x += t->block)
+            w = tile_block(th, tw, nv, t, x, w, b ? 0 : t->first, b + 1 < t->blocks ? 16 : t->last, acc);
 
-    tile_end(th, tw, nv, TILE_VECS, t, &acc[0][0], y, residual);
+        tile_end(th, tw, nv, TILE_VECS, t, &acc[0][0], y, residual);
+        if (residual)
+            residual += tw * 16;
+    }
 }
 
 /* One function per tile size; those that would not fit the registers are empty and never called. */
-#define TILE_FN(th, tw, nu)                                                                              \
-    static void tile_##th##_##tw##_##nu(const struct tile *t, const float *a, float *y, const float *res) \
-    {                                                                                                    \
-        if (th * tw <= TILE_MAX(nu))                                                                     \
-            tile_run(th, tw, nu *UNIT_VECS, t, a, y, res);                                               \
+#define TILE_FN(th, tw, nu)                                                                                          \
+    static void tile_##th##_##tw##_##nu(const struct tile *t, const float *a, float *y, const float *res, int count) \
+    {                                                                                                                \
+        if (th * tw <= TILE_MAX(nu))                                                                                 \
+            tile_run(th, tw, nu *UNIT_VECS, t, a, y, res, count);                                                    \
     }
 #define TILE_FNS(nu)                                                                                       \
     TILE_FN(1, 1, nu) TILE_FN(1, 2, nu) TILE_FN(1, 3, nu) TILE_FN(1, 4, nu) TILE_FN(1, 5, nu)              \
@@ -167,11 +182,15 @@ INL int tile_width(int units)
     return units == 1 ? TILE_MAX(1) : units == 2 ? TILE_MAX(2) : TILE_MAX(3);
 }
 
-/* The k-th of the equal parts, each at most `most` wide, that `all` is cut into. */
-INL int tile_cut(int all, int most, int k)
+/* `cols` columns as tiles of nearly equal width: `more` of width + 1, then the others. */
+struct tile_cut {
+    int width, parts, more;
+};
+
+INL struct tile_cut tile_cut(int cols, int most)
 {
-    int parts = (all + most - 1) / most;
-    return (int)((int64_t)all * k / parts);
+    int parts = (cols + most - 1) / most;
+    return (struct tile_cut){cols / parts, parts, cols % parts};
 }
 
 /* Rows x cols output pixels of one panel: a and y point to the first; in_row floats between the input rows. */
@@ -179,16 +198,20 @@ static void tile_area(struct tile *t, int units, int rows, int cols, const float
                       const float *residual)
 {
     int most = tile_width(units);
+    struct tile_cut cut = tile_cut(cols, most);
+    int tall = 2 * (cut.width + (cut.more > 0)) <= most;
+    size_t wide = (size_t)cut.more * (size_t)(cut.width + 1) * 16;
     t->row = in_row;
-    for (int k = 0, x = 0; x < cols; k++) {
-        int wide = tile_cut(cols, most, k + 1) - x, high = 2 * wide <= most ? 2 : 1;
-        for (int r = 0; r < rows; r += high) {
-            high = r + high > rows ? 1 : high;
-            size_t at = (size_t)r * t->y_row + (size_t)x * 16;
-            tile_table[units - 1][high - 1][wide - 1](t, a + (size_t)r * in_row + (size_t)x * 16, y + at,
-                                                      residual ? residual + at : NULL);
-        }
-        x += wide;
+    for (int r = 0; r < rows;) {
+        int high = tall && r + 2 <= rows ? 2 : 1;
+        tile_fn *const *fn = tile_table[units - 1][high - 1];
+        if (cut.more)
+            fn[cut.width](t, a, y, residual, cut.more);
+        fn[cut.width - 1](t, a + wide, y + wide, residual ? residual + wide : NULL, cut.parts - cut.more);
+        r += high;
+        a += (size_t)high * in_row;
+        y += (size_t)high * t->y_row;
+        residual = residual ? residual + (size_t)high * t->y_row : NULL;
     }
 }
 
