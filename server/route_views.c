@@ -100,21 +100,33 @@ int route_getImportance(struct server *s, struct request *rq, struct err *err)
 
 /* ---- classes */
 
-static json_t *class_json(const struct scores *scores, const struct scores_class *c)
+static json_t *class_json(const struct scores *scores, const struct scores_class *c, size_t codes_told)
 {
     uint32_t rows[CLASS_CODES];
-    size_t n = scores_class_rows(scores, c->class_id, rows, CLASS_CODES);
+    size_t n = scores_class_rows(scores, c->class_id, rows, codes_told < c->n ? codes_told : c->n);
     struct hash128 key = scores_class_key(scores, c->class_id);
     char hex[2 * sizeof key + 1];
     json_t *codes = json_array();
     hash_hex((const unsigned char *)&key, sizeof key, hex);
-    for (size_t i = 0; i < n && i < CLASS_CODES; i++) {
+    for (size_t i = 0; i < n; i++) {
         struct scores_row row;
         scores_get(scores, rows[i], &row);
         json_array_append_new(codes, json_string(row.code));
     }
     return json_pack("{s:s,s:I,s:f,s:f,s:f,s:o}", "class", hex, "n", (json_int_t)c->n, "mean", c->mean, "min", c->min,
                      "max", c->max, "codes", codes);
+}
+
+/* How many have several codes, and how far the furthest of one class lie apart. */
+static size_t spread_of(const struct scores_class *classes, size_t n, double *widest)
+{
+    size_t several = 0;
+    *widest = 0;
+    for (size_t i = 0; i < n; i++) {
+        several += classes[i].n > 1;
+        *widest = fmax(*widest, classes[i].max - classes[i].min);
+    }
+    return several;
 }
 
 /* Best mean first; the cursor is how many were shown. */
@@ -126,7 +138,8 @@ int route_getClasses(struct server *s, struct request *rq, struct err *err)
     size_t n;
     const char *after = request_text(rq, "after");
     char *end = NULL, next[24];
-    size_t at = after ? strtoul(after, &end, 10) : 0, limit = (size_t)request_int(rq, "limit", CLASS_PAGE);
+    size_t at = after ? strtoul(after, &end, 10) : (size_t)request_int(rq, "offset", 0),
+           limit = (size_t)request_int(rq, "limit", CLASS_PAGE);
     int rc = searches_open(s, rq, &run, &scores, err);
     if (rc == 0 && after && (*end || end == after))
         rc = err_set(err, ERR_INVALID, "query after", "this is no cursor of a list of classes");
@@ -135,14 +148,16 @@ int route_getClasses(struct server *s, struct request *rq, struct err *err)
     if (rc)
         return rc;
     json_t *items = json_array();
-    size_t stop = at < n && limit < n - at ? at + limit : n;
+    size_t stop = at < n && limit < n - at ? at + limit : n, codes = (size_t)request_int(rq, "codes", CLASS_CODES);
     for (size_t i = at; i < stop; i++)
-        json_array_append_new(items, class_json(scores, &classes[i]));
+        json_array_append_new(items, class_json(scores, &classes[i], codes));
+    double widest;
+    size_t several = spread_of(classes, n, &widest);
     free(classes);
     snprintf(next, sizeof next, "%zu", stop);
     return answer(rq,
-                  json_pack("{s:o,s:o,s:I}", "items", items, "next", stop < n ? json_string(next) : json_null(),
-                            "total", (json_int_t)n),
+                  json_pack("{s:o,s:o,s:I,s:I,s:f}", "items", items, "next", stop < n ? json_string(next) : json_null(),
+                            "total", (json_int_t)n, "several", (json_int_t)several, "widest", widest),
                   err);
 }
 

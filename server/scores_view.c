@@ -332,9 +332,9 @@ struct hash128 scores_class_key(const struct scores *s, uint32_t class_id)
 size_t scores_class_rows(const struct scores *s, uint32_t class_id, uint32_t *rows, size_t room)
 {
     size_t n = 0;
-    for (uint32_t row = 0; row < s->count; row++)
-        if (s->class_id[row] == class_id && n++ < room)
-            rows[n - 1] = row;
+    for (uint32_t row = 0; row < s->count && n < room; row++)
+        if (s->class_id[row] == class_id && s->status[row] == SCORES_SCORED)
+            rows[n++] = row;
     return n;
 }
 

@@ -63,8 +63,9 @@ struct scores_class {
 /* Groups of isomorphic candidates with at least `least` scored members, best mean first; free(*out). */
 int scores_classes(const struct scores *s, uint32_t least, struct scores_class **out, size_t *n, struct err *err);
 struct hash128 scores_class_key(const struct scores *s, uint32_t class_id);
-int64_t scores_class_find(const struct scores *s, struct hash128 key);                            /* -1 */
-size_t scores_class_rows(const struct scores *s, uint32_t class_id, uint32_t *rows, size_t room); /* returns how many */
+int64_t scores_class_find(const struct scores *s, struct hash128 key); /* -1 */
+/* Its first scored rows, at most `room`; returns how many. With room for no more than it has, the search ends there. */
+size_t scores_class_rows(const struct scores *s, uint32_t class_id, uint32_t *rows, size_t room);
 
 struct scores_correlation { /* over scored rows whose truth is known */
     uint32_t n;

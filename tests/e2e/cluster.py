@@ -177,11 +177,11 @@ def dashboard(*options):
 
 
 class Cluster:
-    """One coordinator and any number of workers in a temporary directory."""
+    """One coordinator and any number of workers in its directory."""
 
-    def __init__(self, dir, *options):
-        self.dir = pathlib.Path(dir)
-        self.server = Coordinator(self.dir, *options)
+    def __init__(self, dir=None, *options):
+        self.server = Coordinator(dir, *options)
+        self.dir = self.server.dir
         self.workers = {}
 
     def start(self, workers=0):

@@ -129,12 +129,17 @@ def test_classes_group_isomorphic_codes(one):
     items, after = [], None
     while True:
         page = get(one, "classes", limit=50, **({"after": after} if after else {}))
+        assert page == get(one, "classes", limit=50, offset=len(items)) and page["total"] == len(groups)
         items += page["items"]
         after = page["next"]
         if not after:
             break
     assert {c["class"]: sorted(c["codes"]) for c in items} == {
         k: sorted(r["code"] for r in v) for k, v in groups.items()}
+    few = get(one, "classes", limit=1000, codes=1)
+    assert [c["codes"] for c in few["items"]] == [c["codes"][:1] for c in items]
+    assert few["several"] == sum(c["n"] > 1 for c in items)
+    assert few["widest"] == pytest.approx(max(c["max"] - c["min"] for c in items))
     for c in items:
         values = [r["accuracy"] for r in groups[c["class"]]]
         assert c["n"] == len(values) and c["min"] == min(values) and c["max"] == max(values)

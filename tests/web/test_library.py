@@ -99,3 +99,24 @@ def test_an_upload_shows_progress_and_goes_on_after_a_reload(coordinator, page, 
     # The bytes arrive whole (the coordinator checked their hash); only then are they found to be no checkpoint.
     page.sees("The checkpoint was refused", patience=60)
     page.sees("Stored")
+
+
+def test_a_space_is_drawn_and_an_architecture_in_it(coordinator, page):
+    coordinator.api("POST", "/spaces", {"name": "tiny", "document": tiny.SPACE})
+    page.sign_in(coordinator)
+    page.open(coordinator.url + "/library/spaces/1")
+    page.sees("The space as a network")
+    page.wait("every option of every place", lambda: len(page.all(".network .pick")) == 12 and not page.all(".network .pick.on"))
+    code = page.one("input[aria-label='Code of an architecture to draw']")
+    code.send_keys("2012")
+    page.click("Draw")
+    page.wait("what it chooses", lambda: page.js(
+        "return [...document.querySelectorAll('.network .pick.on text')].map(t => t.firstChild.textContent)")
+        == ["conv3", "identity", "conv1", "conv3"])
+    assert "code=2012" in page.driver.current_url
+    code.clear()
+    code.send_keys("2019")
+    page.click("Draw")
+    page.sees("This code was refused")
+    page.click("Whole space")
+    page.wait("the space again", lambda: not page.all(".network .pick.on") and "refused" not in page.text())

@@ -97,8 +97,12 @@ def test_isomorphic_codes_are_grouped_with_their_spread(done, page):
     page.sign_in(done)
     page.open(f"{done.url}/searches/{done.search['id']}?group=class")
     classes = done.api("GET", f"/searches/{done.search['id']}/classes", params={"limit": 1000})["items"]
-    page.sees(f"{len(classes)} classes of isomorphic architectures")
-    assert len(classes) < 81
+    several = sum(c["n"] > 1 for c in classes)
+    widest = max(c["max"] - c["min"] for c in classes)
+    page.sees(f"{len(classes)} classes of isomorphic architectures; {several} with several codes")
+    page.sees(f"(at most {100 * widest:.2f} %)")
+    assert 0 < several < len(classes) < 81
+    assert [r[1] for r in rows(page)][:9] == [c["class"][:8] for c in classes[:9]]
 
 
 def test_a_row_opens_its_architecture_and_escape_closes_it(done, page):

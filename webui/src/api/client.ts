@@ -165,7 +165,8 @@ export const api = {
   neighbours: (id: number, code: string, s?: AbortSignal) =>
     get<T.Neighbours>(`/searches/${id}/candidates/${encodeURIComponent(code)}/neighbours`, s),
   history: (id: number, s?: AbortSignal) => get<T.History>(`/searches/${id}/history`, s),
-  classes: (id: number, s?: AbortSignal) => all<T.Class>(`/searches/${id}/classes`, s, 20000),
+  classes: (id: number, page: { offset: number; limit: number; codes: number }, s?: AbortSignal) =>
+    get<T.Classes>(`/searches/${id}/classes${queryOf(page)}`, s),
   correlation: (id: number, s?: AbortSignal) => get<T.Correlation>(`/searches/${id}/correlation`, s),
   putTruth: (id: number, csv: string) =>
     json<T.TruthAnswer>(`/searches/${id}/truth`, { method: "PUT", headers: { "Content-Type": "text/csv" }, body: csv }),

@@ -375,6 +375,10 @@ export interface Classes {
   items: Class[];
   next: string | null;
   total?: number;
+  /** Classes of more than one code */
+  several?: number;
+  /** Largest difference of accuracy inside a class */
+  widest?: number;
 }
 export interface Class {
   class: string;
@@ -622,7 +626,7 @@ export const operations = {
   getGenerations: { method: "GET", path: "/api/v1/searches/{id}/generations", roles: ["read"], query: [], summary: "Accuracy in each generation" },
   listLog: { method: "GET", path: "/api/v1/searches/{id}/log", roles: ["read"], query: ["limit", "after"], summary: "Recent events of a search, newest first" },
   getNeighbours: { method: "GET", path: "/api/v1/searches/{id}/candidates/{code}/neighbours", roles: ["read"], query: [], summary: "Scored candidates that differ in one decision, best first, at most 200" },
-  getClasses: { method: "GET", path: "/api/v1/searches/{id}/classes", roles: ["read"], query: ["limit", "after"], summary: "Isomorphic candidates grouped with their spread" },
+  getClasses: { method: "GET", path: "/api/v1/searches/{id}/classes", roles: ["read"], query: ["limit", "after", "offset", "codes"], summary: "Isomorphic candidates grouped with their spread, best mean first" },
   putTruth: { method: "PUT", path: "/api/v1/searches/{id}/truth", roles: ["submit"], query: [], summary: "Known accuracies, as JSON or as text/csv lines code,accuracy" },
   getCorrelation: { method: "GET", path: "/api/v1/searches/{id}/correlation", roles: ["read"], query: [], summary: "tau-b, rho and r of scores, MACs and parameters with the truth" },
   exportCsv: { method: "GET", path: "/api/v1/searches/{id}/export.csv", roles: ["read"], query: [], summary: "All candidates as CSV" },

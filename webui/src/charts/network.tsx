@@ -1,6 +1,6 @@
-// network: one architecture drawn from top to bottom. A row is a place in the network: a decision with its options, the
-// chosen one filled and the others faint, or a fixed part. A line runs through what was chosen; on the right are what it
-// computes, the shape that comes out, and its share of the cost.
+// network: one architecture, or a whole space, drawn from top to bottom. A row is a place in the network: a decision with
+// its options, the chosen one filled and the others faint, or a fixed part. A line runs through what was chosen; on the
+// right are what it computes, the shape that comes out, and its share of the cost.
 import type { Decision, Plan, PlanOp, Space } from "../api/types";
 import { si } from "../format";
 import { linear, shorten, useWidth } from "./svg";
@@ -72,6 +72,31 @@ export function placesOf(space: Space, plan: Plan): Place[] {
   return placed;
 }
 
+interface Stage {
+  path: string;
+  out: number[];
+  macs: number;
+  params: number;
+  block?: string;
+}
+
+// The same for a space of which no architecture is chosen: its stages with the shapes and costs of the largest.
+export function placesOfSpace(space: Space): Place[] {
+  const decisions = space.decisions as Placed[];
+  const place = (d: Placed): Place => ({ name: d.name, decision: d, ops: [] });
+  const placed = decisions.filter((d) => !d.path).map(place);
+  const done = new Set<Placed>();
+  for (const stage of (space.stages ?? []) as Stage[]) {
+    const mine = decisions.filter((d) => d.path && !done.has(d) && under(d.path, stage.path));
+    mine.forEach((d) => done.add(d));
+    const rows = mine.length ? mine.map(place) : [{ name: stage.path, ops: [] }];
+    const words = [mine.length ? stage.path : "", stage.block ? `block ${stage.block}` : ""].filter(Boolean).join(", ");
+    rows[rows.length - 1].ops = [{ op: words, out: stage.out, macs: stage.macs, params: stage.params }];
+    placed.push(...rows);
+  }
+  return [...placed, ...decisions.filter((d) => d.path && !done.has(d)).map(place)];
+}
+
 // How many decisions, in document order, come before this op: up to the last whose ops come earlier, and those without ops
 // after it when nothing that computes follows.
 function earlier(decisions: Placed[], plan: Plan, op: PlanOp): number {
@@ -92,7 +117,7 @@ function words(ops: PlanOp[]): string {
 const ROW = 34;
 const NAME = 112;
 
-export function Network({ places, differs }: { places: Place[]; differs?: Set<string> }) {
+export function Network({ places, differs, open }: { places: Place[]; differs?: Set<string>; open?: boolean }) {
   const [host, width] = useWidth<HTMLDivElement>();
   const inner = Math.max(width, 640);
   const widest = Math.max(1, ...places.map((p) => p.decision?.options.length ?? 1));
@@ -109,14 +134,14 @@ export function Network({ places, differs }: { places: Place[]; differs?: Set<st
   });
   const line: string[] = [];
   places.forEach((p, i) => {
-    if (p.decision && p.chosen === undefined) return;
+    if (p.decision && p.chosen === undefined) return; // the line passes it by
     const o = p.decision ? p.decision.options.findIndex((v) => String(v) === p.chosen) : 0;
     line.push(`${boxes[i](Math.max(0, o)).toFixed(1)},${(26 + i * ROW + ROW / 2).toFixed(1)}`);
   });
   return (
-    <div class="chart-scroll" ref={host} tabIndex={0} role="group" aria-label="The architecture as a network">
+    <div class="chart-scroll" ref={host} tabIndex={0} role="group" aria-label={open ? "The space as a network" : "The architecture as a network"}>
       {width > 0 && (
-        <svg class="drawn network" width={inner} height={30 + places.length * ROW} role="img" aria-label={`The architecture in ${places.length} places. The Table button lists them.`}>
+        <svg class="drawn network" width={inner} height={30 + places.length * ROW} role="img" aria-label={`${open ? "The space" : "The architecture"} in ${places.length} places. The Table button lists them.`}>
           <text class="head" x={NAME - 10} y={14} style={{ textAnchor: "end" }}>
             Place
           </text>
@@ -124,22 +149,22 @@ export function Network({ places, differs }: { places: Place[]; differs?: Set<st
             Choice
           </text>
           <text class="head" x={right} y={14}>
-            Computes
+            {open ? "Where" : "Computes"}
           </text>
           <text class="head" x={shapeAt} y={14} style={{ textAnchor: "end" }}>
             Output
           </text>
           <text class="head" x={shapeAt + 14} y={14}>
-            MACs
+            {open ? "MACs, largest" : "MACs"}
           </text>
-          <polyline class="flow" points={line.join(" ")} />
+          {!open && <polyline class="flow" points={line.join(" ")} />}
           {places.map((p, i) => {
             const y = 26 + i * ROW;
             const macs = p.ops.reduce((s, o) => s + (o.macs ?? 0), 0);
             const params = p.ops.reduce((s, o) => s + (o.params ?? 0), 0);
             const out = p.ops[p.ops.length - 1]?.out;
-            const off = p.decision && p.chosen === undefined;
-            const text = off ? "not reached" : p.ops.length ? words(p.ops) : p.decision?.options.length ? "passes its input on" : "";
+            const off = !open && p.decision && p.chosen === undefined;
+            const text = off ? "not reached" : p.ops.length ? words(p.ops) : !open && p.decision?.options.length ? "passes its input on" : "";
             return (
               <g class={off ? "unused" : ""}>
                 {differs?.has(p.name) && <rect class="differs" x={2} y={y + 1} width={inner - 4} height={ROW - 2} rx={4} />}

@@ -2,10 +2,12 @@
 import { useState } from "preact/hooks";
 import { api, localProblem } from "../../api/client";
 import type { Space } from "../../api/types";
+import { Network, placesOf, placesOfSpace, placesTwin } from "../../charts/network";
 import { architectures, count, dateTime, plural, si } from "../../format";
 import { Button, CodeBlock, Empty, Failure, Pending, Tile } from "../../parts/basics";
 import { FilePick, Refused, RefusedElsewhere, Text } from "../../parts/form";
-import { go } from "../../router";
+import { Figure } from "../../parts/figure";
+import { go, route, setQuery } from "../../router";
 import { maySubmit } from "../../state/session";
 import { tell } from "../../state/toast";
 import { useAction, useResource } from "../../state/use";
@@ -158,6 +160,54 @@ function Decisions({ space }: { space: Space }) {
   );
 }
 
+// Drawn with every option; with a code, with what it chooses.
+function Drawing({ space }: { space: Space }) {
+  const code = route.value.query.get("code") ?? "";
+  const [text, setText] = useState(code);
+  const plan = useResource(code ? `plan/${space.id}/${code}` : null, () => api.plan(space.id, code));
+  const searches = useResource("searches", (s) => api.searches(s));
+  const best = (searches.value ?? []).filter((s) => s.space === space.id && s.best).slice(0, 3);
+  const pick = (next: string) => (setText(next), setQuery({ code: next.trim() }));
+  const places = code && plan.value ? placesOf(space, plan.value) : placesOfSpace(space);
+  return (
+    <Figure
+      title={code ? "One architecture of the space" : "The space as a network"}
+      name={`space-${space.id}${code ? "-architecture" : ""}`}
+      about={
+        plan.value && code
+          ? `${si(plan.value.macs)} MACs, ${si(plan.value.params)} parameters. Faint places are not reached under this code.`
+          : "From the input at the top to the output: every place with its options, and the shape that leaves it and the cost in the largest architecture."
+      }
+      controls={
+        <form class="compare-form" onSubmit={(e) => (e.preventDefault(), pick(text))}>
+          <input type="text" class="mono" placeholder="Code" aria-label="Code of an architecture to draw" value={text} onInput={(e) => setText(e.currentTarget.value)} />
+          <Button small type="submit" disabled={!text.trim()}>
+            Draw
+          </Button>
+          {code && (
+            <Button small kind="quiet" onClick={() => pick("")}>
+              Whole space
+            </Button>
+          )}
+        </form>
+      }
+      twin={() => placesTwin(places)}
+    >
+      {best.length > 0 && (
+        <p class="picks">
+          {best.map((s) => (
+            <Button small kind="quiet" onClick={() => pick(s.best!.code)}>
+              Best of “{s.name}”
+            </Button>
+          ))}
+        </p>
+      )}
+      {plan.error && <Failure problem={plan.error} what="This code was refused" />}
+      <Network places={places} open={!(code && plan.value)} />
+    </Figure>
+  );
+}
+
 export function SpacePage({ id }: { id: number }) {
   const space = useResource(`space/${id}`, (s) => api.space(id, s));
   const v = space.value;
@@ -183,6 +233,7 @@ export function SpacePage({ id }: { id: number }) {
         {v.input && <Tile label="Input">{v.input.join(" × ")}</Tile>}
         {v.classes ? <Tile label="Output">{plural(v.classes, "class", "classes")}</Tile> : null}
       </dl>
+      <Drawing space={v} />
       <section class="panel">
         <h2>Decisions</h2>
         <Decisions space={v} />

@@ -2,7 +2,7 @@
 // refreshed in place while scores come in. Isomorphic architectures can be grouped.
 import { useMemo, useRef, useState } from "preact/hooks";
 import { api } from "../../api/client";
-import type { Candidate, Class, Search } from "../../api/types";
+import type { Candidate, Class, Classes, Search } from "../../api/types";
 import { ago, count, dateTime, fixed, parseSi, percent, plural, si } from "../../format";
 import { Button, Empty, Failure, Loading } from "../../parts/basics";
 import { Check } from "../../parts/form";
@@ -10,7 +10,7 @@ import { type Axis, axisOf, Interval } from "../../parts/interval";
 import { type Column, VirtualTable } from "../../parts/virtual";
 import { route, setQuery } from "../../router";
 import { useRows } from "../../state/rows";
-import { useNow, useResource } from "../../state/use";
+import { useNow } from "../../state/use";
 
 type Optional = "interval" | "accuracy5" | "loss" | "macs" | "params" | "images" | "generation" | "class" | "worker" | "scored";
 const optional: Record<Optional, string> = {
@@ -277,6 +277,8 @@ function Flat({ search, shown }: { search: Search; shown: Set<Optional> }) {
   );
 }
 
+const CODES = 12; // of a class that are told
+
 function groupColumns(axis: Axis): Column<Class>[] {
   return [
     { id: "rank", head: "#", name: "place by mean accuracy", width: "72px", numeric: true, cell: (_r, i) => count(i + 1) },
@@ -298,34 +300,42 @@ function groupColumns(axis: Axis): Column<Class>[] {
       numeric: true,
       cell: (r) => (r.n > 1 && r.max != null && r.min != null ? percent(r.max - r.min) : "–"),
     },
-    { id: "codes", head: "Architectures", name: "codes", width: "minmax(180px, 2fr)", cell: (r) => <code class="ellipsis">{r.codes.join("  ")}</code> },
+    { id: "codes", head: "Architectures", name: "codes", width: "minmax(180px, 2fr)", cell: (r) => <code class="ellipsis">{r.codes.join("  ")}{r.n > r.codes.length ? ` … and ${count(r.n - r.codes.length)} more` : ""}</code> },
   ];
 }
 
 function Grouped({ search }: { search: Search }) {
-  const [view, setView] = useState([0, 40]);
-  const classes = useResource(`classes/${search.id}`, (s) => api.classes(search.id, s), { when: (c) => c.searches.has(search.id), everyMs: 3000 });
-  if (!classes.value) return classes.error ? <Failure problem={classes.error} retry={classes.reload} /> : <Loading what="the classes" />;
-  const groups = [...classes.value].sort((a, b) => (b.mean ?? -1) - (a.mean ?? -1));
-  const looked = groups.slice(view[0], view[1] + 1);
-  const several = groups.filter((g) => g.n > 1);
-  const widest = several.reduce((m, g) => Math.max(m, (g.max ?? 0) - (g.min ?? 0)), 0);
-  if (!groups.length) return <Empty title="Nothing is scored yet" />;
+  const [all, setAll] = useState<Pick<Classes, "several" | "widest">>({});
+  const key = `classes/${search.id}`;
+  const rows = useRows<Class>(
+    key,
+    async (offset, limit, signal) => {
+      const page = await api.classes(search.id, { offset, limit, codes: CODES }, signal);
+      setAll({ several: page.several, widest: page.widest });
+      return { items: page.items, total: page.total ?? 0 };
+    },
+    (searches) => searches.has(search.id),
+    3000,
+  );
+  const axis = useAxis(key, rows.loaded().flatMap((g) => [g.min, g.max]));
+  const columns = useMemo(() => groupColumns(axis), [axis]);
+  if (rows.total === undefined) return rows.error ? <Failure problem={rows.error} retry={rows.reload} /> : <Loading what="the classes" />;
+  if (!rows.total) return <Empty title="Nothing is scored yet" />;
   return (
     <>
       <VirtualTable<Class>
         label="classes"
-        columns={groupColumns(axisOf(looked.flatMap((g) => [g.min, g.max])))}
-        total={groups.length}
-        row={(i) => groups[i]}
+        columns={columns}
+        total={rows.total}
+        row={rows.row}
         keyOf={(g) => g.class}
         onOpen={(g) => setQuery({ group: null, class: g.class }, true)}
-        onView={(first, last) => setView([first, last])}
-        resetKey="classes"
+        onView={rows.view}
+        resetKey={key}
       />
       <p class="note">
-        {plural(groups.length, "class", "classes")} of isomorphic architectures; {count(several.length)} with several codes. Codes of one class are the
-        same network with other shared weights, so their spread (at most {percent(widest)}) is noise of the supernet, not of the architectures.
+        {plural(rows.total, "class", "classes")} of isomorphic architectures; {count(all.several ?? 0)} with several codes. Codes of one class are the
+        same network with other shared weights, so their spread (at most {percent(all.widest)}) is noise of the supernet, not of the architectures.
       </p>
     </>
   );
