@@ -28,7 +28,7 @@ SERVER_LIB := $(filter-out $(B)/server/main.o,$(SERVER_OBJ))
 WORKER_LIB := $(filter-out $(B)/worker/main.o,$(WORKER_OBJ))
 UNIT := $(foreach p,proto server worker,$(if $(wildcard tests/unit/$(p)/test_*.c),$(B)/unit-$(p)))
 
-.PHONY: parity torture torture-short bench-fleet all server worker check unit clean help deps lint gen test e2e webui check-webui test-web screenshots demo test-slurm install
+.PHONY: bench-workers rank-macro parity torture torture-short bench-fleet all server worker check unit clean help deps lint gen test e2e webui check-webui test-web screenshots demo test-slurm install
 all: server worker
 
 help: ## this list
@@ -136,6 +136,9 @@ bench-fleet: all $(B)/fleet-sim ## the coordinator under load, beside its bars; 
 
 bench-workers: all ## throughput of two workers beside that of one; build/bench/workers.json
 	/usr/bin/python3 tests/bench/bench_workers.py
+
+rank-macro: all ## all 6,561 codes of NAS-Bench-Macro with two workers, and their correlation; most of an hour
+	/usr/bin/python3 tests/bench/rank_macro.py $(DIR)
 
 parity: all ## ten random codes of every space against PyTorch
 	SUBRANK_CODES=10 /usr/bin/python3 -m pytest -q -rs -s tests/e2e/test_space_parity.py

@@ -13,7 +13,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "e2e"))
 from cluster import Cluster, store_demo  # noqa: E402
 
-CANDIDATES, ROUNDS, BAR = 80, 3, 1.8
+CANDIDATES, ROUNDS, BAR = 200, 3, 1.8
 
 
 def rank(c, ids, name):
