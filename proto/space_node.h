@@ -1,5 +1,5 @@
 /* space_node: the compact form of a space document, shared by the files that parse (space_parse.c, space_layer.c),
- * walk (plan_build.c, space_survey.c) and describe it (space_code.c, space_json.c); nobody else looks inside. */
+ * walk (plan_build.c, survey.h) and describe it (space_code.c, space_json.c); nobody else looks inside. */
 #ifndef PROTO_SPACE_NODE_H
 #define PROTO_SPACE_NODE_H
 
