@@ -1,4 +1,4 @@
-/* space_node: the compact form of a space document, shared by the files that parse (space_parse.c, space_layer.c),
+/* space_node: the compact form of a space document, shared by the files that parse (space_parser.h),
  * walk (plan_build.c, survey.h) and describe it (space_code.c, space_json.c); nobody else looks inside. */
 #ifndef PROTO_SPACE_NODE_H
 #define PROTO_SPACE_NODE_H

@@ -1,5 +1,5 @@
-/* space_parser: what the two halves of the document parser share: space_parse.c reads the sections, space_layer.c the
- * layers of a body. */
+/* space_parser: what the readers of a document share: space_parser.c has the means, space_parse.c reads the document,
+ * space_decision.c its constants and decisions, space_layer.c the layers of a body. */
 #ifndef PROTO_SPACE_PARSER_H
 #define PROTO_SPACE_PARSER_H
 
@@ -27,8 +27,13 @@ const char *parser_where(struct space_parser *p); /* a copy that lives as long a
 /* ERR_INVALID when doc has a member that is not one of names. */
 int parser_members(struct space_parser *p, const json_t *doc, const char *const *names);
 
+int parser_val(struct space_parser *p, const json_t *v, struct val *out); /* a number, boolean or text */
 struct expr *parser_expr(struct space_parser *p, const json_t *v);
 struct tmpl *parser_tmpl(struct space_parser *p, const json_t *v);
+
+/* The sections of these names, into the space; NULL: absent. */
+int parser_constants(struct space_parser *p, const json_t *doc);
+int parser_decisions(struct space_parser *p, const json_t *doc);
 
 int parser_reserved(const char *name); /* a word of the language that no module may be called */
 
