@@ -1,6 +1,9 @@
 /* answer: what leaves: headers that every answer carries, whole bodies, bodies from a worker thread, event streams. */
 #include "server/request_impl.h"
 
+#include "proto/base/clock.h"
+#include "server/pace.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +39,7 @@ static void start_fills(struct server *s)
     }
 }
 
-static void queue_fill(struct request *rq)
+static void line_up(struct request *rq)
 {
     struct server *s = rq->server;
     if (s->fill_first)
@@ -44,8 +47,37 @@ static void queue_fill(struct request *rq)
     else
         s->fill_first = rq;
     s->fill_last = rq;
-    http_work_began(rq);
     start_fills(s);
+}
+
+static void queue_fill(struct request *rq)
+{
+    struct server *s = rq->server;
+    int64_t now = clock_mono_ms(), left = rq->source_size < 0 ? REQUEST_CHUNK : rq->source_size - rq->source_sent;
+    size_t n = left < REQUEST_CHUNK ? (size_t)left : REQUEST_CHUNK;
+    int64_t wait = rq->source.paced ? pace_wait(s->pace, rq->who.token, n, s->config->download_mb_s * 1e6, now) : 0;
+    http_work_began(rq);
+    if (wait == 0) {
+        line_up(rq);
+        return;
+    }
+    rq->due_ms = now + wait;
+    rq->fill_next = s->paced;
+    s->paced = rq;
+}
+
+void answer_tick(struct server *s)
+{
+    int64_t now = s->paced ? clock_mono_ms() : 0;
+    for (struct request **at = &s->paced, *rq; (rq = *at) != NULL;) {
+        if (rq->due_ms > now && !s->stopping) {
+            at = &rq->fill_next;
+            continue;
+        }
+        *at = rq->fill_next;
+        rq->fill_next = NULL;
+        line_up(rq);
+    }
 }
 
 static void chunk_filled(uv_work_t *work, int status)
@@ -65,7 +97,7 @@ static ssize_t read_source(void *cls, uint64_t pos, char *buf, size_t max)
 {
     struct request *rq = cls;
     (void)pos;
-    if (rq->ended)
+    if (rq->ended || rq->server->stopping)
         return MHD_CONTENT_READER_END_WITH_ERROR;
     if (rq->chunk_ready && rq->chunk_len < 0)
         return MHD_CONTENT_READER_END_WITH_ERROR;
@@ -76,6 +108,7 @@ static ssize_t read_source(void *cls, uint64_t pos, char *buf, size_t max)
         n = n < max ? n : max;
         memcpy(buf, rq->chunk + rq->chunk_at, n);
         rq->chunk_at += (int64_t)n;
+        rq->source_sent += (int64_t)n;
         return (ssize_t)n;
     }
     rq->chunk_ready = 0;

@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { ROUNDS = 16, IDLE_TIMEOUT_S = 75, POOL = 8 * 1024, LAZY_MS = 50, LAZY_BYTES = 4 << 20 };
+enum { ROUNDS = 16, IDLE_TIMEOUT_S = 75, POOL = 8 * 1024, LAZY_MS = 50, PACE_MS = 10, LAZY_BYTES = 4 << 20 };
 enum { RETRY_MS = 5000, FULL_MS = 2000 };
 enum { SLOWEST = 1024 }; /* bytes a second of an upload */
 
@@ -129,13 +129,17 @@ static void on_timer(uv_timer_t *timer)
 
 static void rearm(struct http *h, int again)
 {
+    const struct server *s = h->server;
     MHD_UNSIGNED_LONG_LONG ms;
+    int64_t wait = MHD_get_timeout(h->daemon, &ms) == MHD_YES && ms < INT32_MAX ? (int64_t)ms : INT32_MAX;
+    if (s->lazy_bytes && wait > LAZY_MS)
+        wait = LAZY_MS;
+    if (s->paced && wait > PACE_MS)
+        wait = PACE_MS;
     if (again)
-        uv_timer_start(&h->timer, on_timer, 0, 0);
-    else if (MHD_get_timeout(h->daemon, &ms) == MHD_YES)
-        uv_timer_start(&h->timer, on_timer, h->server->lazy_bytes && ms > LAZY_MS ? LAZY_MS : ms, 0);
-    else if (h->server->lazy_bytes)
-        uv_timer_start(&h->timer, on_timer, LAZY_MS, 0);
+        wait = 0;
+    if (wait < INT32_MAX)
+        uv_timer_start(&h->timer, on_timer, (uint64_t)wait, 0);
     else
         uv_timer_stop(&h->timer);
 }
@@ -144,6 +148,7 @@ void http_turn(struct http *h)
 {
     assert(!h->in_turn);
     h->in_turn = 1;
+    answer_tick(h->server);
     int again = 1;
     for (int i = 0; i < ROUNDS && again; i++) {
         MHD_run(h->daemon);

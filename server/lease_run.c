@@ -5,7 +5,6 @@
 #include "proto/base/log.h"
 #include "server/db.h"
 #include "server/errands.h"
-#include "server/events.h"
 #include "server/fleet.h"
 #include "server/metrics.h"
 #include "server/request.h"
@@ -118,11 +117,9 @@ static int store_grant(struct server *s, const struct sched_grant *g, int64_t wo
         metrics_add(s->metrics, METRICS_LEASES, 1);
         log_info("job_leased", "job=%lld search=%lld worker=%lld candidates=%u attempt=%u", (long long)g->job,
                  (long long)search, (long long)worker, g->nrows, g->attempt);
-        if (rc >= 0)
-            rc = events_emit(s->events, "job", search,
-                             json_pack("{sI sI ss sI}", "job", (json_int_t)g->job, "search", (json_int_t)search,
-                                       "state", "leased", "worker", (json_int_t)worker),
-                             err);
+        struct search_run *r = searches_find(s->searches, search);
+        if (rc >= 0 && r)
+            rc = searches_tell_job(s, r, g->job, "leased", worker, err);
     }
     return rc;
 }

@@ -12,6 +12,7 @@
 #include "server/http.h"
 #include "server/lease_run.h"
 #include "server/metrics.h"
+#include "server/pace.h"
 #include "server/reaper.h"
 #include "server/route_backup.h"
 #include "server/sched.h"
@@ -154,6 +155,7 @@ static void on_signal(uv_signal_t *handle, int number)
         return;
     log_info("stopping", "signal=%d", number);
     l->stop_ms = clock_mono_ms();
+    l->server.stopping = 1;
     http_quiesce(l->server.http);
     events_end(l->server.events);
     uv_timer_start(&l->drain, on_drain, 50, 20);
@@ -215,7 +217,8 @@ static int open_rooms(struct loop *l, struct err *err)
         return rc;
     snprintf(path, sizeof path, "%s/subrank.db", s->config->data);
     s->metrics = metrics_new();
-    if (!s->metrics)
+    s->pace = pace_new();
+    if (!s->metrics || !s->pace)
         return err_set(err, ERR_NO_MEMORY, "", "no memory for metrics");
     if ((rc = read_database(s, path, err)) < 0 || (rc = auth_bootstrap(s->auth, s->config->data, err)) < 0 ||
         (rc = db_commit(s->db, err)) < 0)
@@ -239,6 +242,7 @@ static void close_rooms(struct loop *l)
     else
         db_close(s->db);
     metrics_free(s->metrics);
+    pace_free(s->pace);
     if (l->lock >= 0)
         close(l->lock);
 }

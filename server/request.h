@@ -51,6 +51,7 @@ struct request_source {
     int64_t (*fill)(void *arg, char *buf, size_t max);
     void (*release)(void *arg);
     void *arg;
+    int paced; /* no faster than a client may download */
 };
 int request_stream(struct request *rq, int status, const char *type, int64_t size, const struct request_source *src);
 

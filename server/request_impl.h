@@ -49,7 +49,8 @@ struct request {
     json_t *problems;
 
     struct request_source source;
-    int64_t source_size;
+    int64_t source_size, source_sent;
+    int64_t due_ms; /* when its next chunk may be read */
     char *chunk;
     int64_t chunk_len, chunk_at; /* chunk_len <= 0: as fill answered */
     int chunk_ready;
@@ -84,6 +85,7 @@ void request_settled(struct request *rq, const struct err *err); /* the commit i
 void request_fail(struct request *rq, const struct err *err);    /* the answer becomes problem+json, whatever it was */
 
 /* answer.c */
+void answer_tick(struct server *s); /* chunks that are due */
 enum MHD_Result answer_send(struct request *rq);
 void answer_clear(struct request *rq);
 

@@ -6,7 +6,6 @@
 #include "proto/base/log.h"
 #include "server/db.h"
 #include "server/errands.h"
-#include "server/events.h"
 #include "server/fleet.h"
 #include "server/metrics.h"
 #include "server/request.h"
@@ -201,10 +200,7 @@ static int store_job(struct server *s, const struct delivery *d, const json_t *b
                 (int64_t)json_integer_value(json_object_get(body, "calibration_images")));
     if (rc < 0 || (rc = db_exec(s->db, err, SQL_LEASE_DROP_JOB, "i", d->job)) < 0)
         return rc;
-    return events_emit(s->events, "job", d->run->id,
-                       json_pack("{sI sI ss sI}", "job", (json_int_t)d->job, "search", (json_int_t)d->run->id, "state",
-                                 "done", "worker", (json_int_t)d->worker),
-                       err);
+    return searches_tell_job(s, d->run, d->job, "done", d->worker, err);
 }
 
 static int answer(struct server *s, struct request *rq, enum sched_answer which)

@@ -372,7 +372,7 @@ int route_getBlob(struct server *s, struct request *rq, struct err *err)
         request_set_header(rq, "Content-Range", text);
     }
     return request_stream(rq, partial > 0 ? 206 : 200, "application/octet-stream", d->end - d->at,
-                          &(struct request_source){fill, release, d});
+                          &(struct request_source){fill, release, d, 1});
 }
 
 int route_headBlob(struct server *s, struct request *rq, struct err *err)
@@ -385,5 +385,5 @@ int route_headBlob(struct server *s, struct request *rq, struct err *err)
     struct download *d = calloc(1, sizeof *d);
     if (!d)
         return err_set(err, ERR_NO_MEMORY, "", "no memory");
-    return request_stream(rq, 200, "application/octet-stream", b.size, &(struct request_source){fill, release, d});
+    return request_stream(rq, 200, "application/octet-stream", b.size, &(struct request_source){fill, release, d, 0});
 }

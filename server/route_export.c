@@ -218,7 +218,7 @@ static int export(struct server *s, struct request *rq, int json, struct err *er
     snprintf(name, sizeof name, "attachment; filename=\"search-%lld.%s\"", (long long)id, json ? "json" : "csv");
     request_set_header(rq, "Content-Disposition", name);
     return request_stream(rq, 200, json ? "application/json" : "text/csv; charset=utf-8", -1,
-                          &(struct request_source){fill, release, x});
+                          &(struct request_source){fill, release, x, 0});
 }
 
 int route_exportCsv(struct server *s, struct request *rq, struct err *err)

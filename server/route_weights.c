@@ -56,7 +56,7 @@ static int send_file(struct server *s, struct request *rq, void *arg, struct err
     *at = NULL;
     request_set_header(rq, "Content-Disposition", d->name);
     return request_stream(rq, 200, "application/octet-stream", weights_file_size(d->file),
-                          &(struct request_source){fill, drop, d});
+                          &(struct request_source){fill, drop, d, 0});
 }
 
 static void open_held(void *arg)

@@ -24,7 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EVENT_MS = 250, KEEP_MS = 600000 };
+enum { EVENT_MS = 250, KEEP_MS = 600000, JOBS_TOLD = 100 };
 
 struct searches {
     struct server *server;
@@ -115,6 +115,23 @@ int searches_tell(struct server *s, struct search_run *r, uint32_t row, const st
     if (rc >= 0 && r->asker)
         rc = search_tell(r->asker, row, failed, failed ? 0 : (double)result->n_correct / result->n_images, err);
     return rc < 0 ? rc : tell_event(s, r, row, err);
+}
+
+int searches_tell_job(struct server *s, struct search_run *r, int64_t job, const char *state, int64_t worker,
+                      struct err *err)
+{
+    int64_t now = clock_mono_ms();
+    if (now - r->jobs_ms >= 1000) {
+        r->jobs_ms = now;
+        r->jobs_told = 0;
+    }
+    if (r->jobs_told == JOBS_TOLD)
+        return 0;
+    r->jobs_told++;
+    return events_emit(s->events, "job", r->id,
+                       json_pack("{sI sI ss sI}", "job", (json_int_t)job, "search", (json_int_t)r->id, "state", state,
+                                 "worker", (json_int_t)worker),
+                       err);
 }
 
 /* Nobody has looked at a search that ended for a while. */

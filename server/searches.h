@@ -46,6 +46,8 @@ struct search_run {
     uint32_t queued; /* rows before this one went to the scheduler */
     int64_t told_ms; /* when the last score event went out */
     int told_late;   /* a score has come since */
+    int64_t jobs_ms; /* the second in which job events are counted, and how many there were */
+    int jobs_told;
 };
 
 int searches_load(struct server *s, struct searches **out, struct err *err);
@@ -65,6 +67,9 @@ int searches_delete(struct server *s, struct search_run *r, struct err *err);
 /* A stored result reaches the strategy and the scores. loss_sum: INFINITY when it was not finite. */
 int searches_tell(struct server *s, struct search_run *r, uint32_t row, const struct scores_result *result,
                   struct err *err);
+/* What happened to a job, for who listens. A second's log holds a few of them: thousands help nobody. */
+int searches_tell_job(struct server *s, struct search_run *r, int64_t job, const char *state, int64_t worker,
+                      struct err *err);
 /* After results: asks for more, or ends the search. */
 void searches_wake(struct server *s);
 /* Score events that were held back. */

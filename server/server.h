@@ -16,6 +16,7 @@ struct events;
 struct fleet;
 struct http;
 struct metrics;
+struct pace;
 struct reaper;
 struct request;
 struct sched;
@@ -39,15 +40,18 @@ struct server {
     struct backup_run *backup;              /* the last one since the start, or NULL */
     struct request *fill_first, *fill_last; /* bodies that wait for their next piece, and how many are being read */
     int fills;
-    size_t body_bytes;  /* bodies held in memory, of all requests */
-    int64_t started_ms; /* monotonic */
-    int64_t lag_ms;     /* how late the last sweep was: overload stretches delays */
+    struct pace *pace;     /* of downloads */
+    struct request *paced; /* those that wait for their time */
+    size_t body_bytes;     /* bodies held in memory, of all requests */
+    int64_t started_ms;    /* monotonic */
+    int64_t lag_ms;        /* how late the last sweep was: overload stretches delays */
     int64_t swept_ms;
     int64_t ask_after_ms;        /* no proposals before this: the last could not be stored */
     int64_t lazy_bytes, lazy_ms; /* pieces of uploads in the open transaction, and since when */
     int64_t full_ms;             /* the disk was full: writes are refused unseen until then */
-    int damaged;                 /* the database, found at the start */
-    int reload;                  /* memory and database differ: read everything again after this turn */
+    int stopping;
+    int damaged; /* the database, found at the start */
+    int reload;  /* memory and database differ: read everything again after this turn */
 };
 
 #endif
