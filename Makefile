@@ -122,8 +122,8 @@ lint: ## house rules: include directions, banned calls, generated files fresh
 gen: ## proto/api.def and the web client's types from proto/openapi.yaml
 	/usr/bin/python3 proto/gen.py
 
-e2e: all ## system tests: real processes over HTTP; K='expression' picks some
-	/usr/bin/python3 -m pytest -q -rs tests/e2e $(if $(K),-k '$(K)')
+e2e: all ## system tests: real processes over HTTP, every operation of the contract; K='expression' picks some
+	$(if $(K),,SUBRANK_CONTRACT=full) /usr/bin/python3 -m pytest -q -rs tests/e2e $(if $(K),-k '$(K)')
 
 torture: all $(TORTURE) ## kill, cut the power, starve and confuse the coordinator, in full (an hour); K='expression' picks some
 	SUBRANK_TORTURE=full /usr/bin/python3 -m pytest -q -rs -s tests/torture $(if $(K),-k '$(K)')

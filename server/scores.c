@@ -43,11 +43,12 @@ void scores_free(struct scores *s)
     free(s);
 }
 
-static int grow_columns(struct scores *s)
+static int grow_columns(struct scores *s, uint32_t least)
 {
-    if (s->count < s->cap)
+    if (least <= s->cap)
         return 0;
     size_t cap = s->cap ? 2 * (size_t)s->cap : 256;
+    cap = cap < least ? least : cap;
     if (cap > UINT32_MAX / 2)
         return -1;
 #define COLUMN_GROW(type, name)                                                                                        \
@@ -86,11 +87,13 @@ static size_t code_slot(const struct scores *s, const char *code) /* where it is
     return i;
 }
 
-static int grow_index(struct scores *s)
+static int grow_index(struct scores *s, uint32_t least)
 {
-    if ((size_t)s->count * 2 + 2 <= s->by_code_cap)
+    if ((size_t)least * 2 <= s->by_code_cap)
         return 0;
     size_t cap = s->by_code_cap ? 2 * s->by_code_cap : 512;
+    while (cap < (size_t)least * 2)
+        cap *= 2;
     uint32_t *old = s->by_code, *slots = calloc(cap, sizeof *slots);
     if (!slots)
         return -1;
@@ -133,11 +136,16 @@ static int class_of(struct scores *s, struct hash128 key, uint32_t *out)
     return 0;
 }
 
+int scores_reserve(struct scores *s, uint32_t rows, struct err *err)
+{
+    return grow_columns(s, rows) || grow_index(s, rows) || map_reserve(&s->classes, rows) ? no_memory(err) : 0;
+}
+
 int scores_add(struct scores *s, const struct scores_new *row, struct err *err)
 {
     size_t len = strlen(row->code) + 1;
     uint32_t at = s->count, class_id;
-    if (grow_columns(s) || grow_pool(s, len) || grow_index(s) || class_of(s, row->class_key, &class_id))
+    if (grow_columns(s, at + 1) || grow_pool(s, len) || grow_index(s, at + 1) || class_of(s, row->class_key, &class_id))
         return no_memory(err);
     size_t slot = code_slot(s, row->code);
     if (s->by_code[slot])

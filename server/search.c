@@ -294,6 +294,11 @@ int search_tell(struct strategy *s, uint32_t index, int failed, double fitness, 
     return 0;
 }
 
+int search_reserve(struct strategy *s, uint32_t proposals, struct err *err)
+{
+    return map_reserve(&s->plans, proposals) ? no_memory(err) : 0;
+}
+
 int search_restore(struct strategy *s, const struct search_proposal *p, struct err *err)
 {
     if (p->index != s->count)

@@ -137,8 +137,12 @@ static int note_loose(struct reading *r, sqlite3_stmt *st, struct err *err)
 /* One pass: a result may be told as soon as its own proposal is there. */
 static int read_all(struct db *db, struct reading *r, struct err *err)
 {
+    int64_t last = -1;
+    int rc = db_int(db, err, &last, SQL_CANDIDATE_LAST, "i", r->search);
+    if (rc < 0 || (rc = scores_reserve(r->scores, (uint32_t)(last + 1), err)) < 0 ||
+        (r->asker && (rc = search_reserve(r->asker, (uint32_t)(last + 1), err)) < 0))
+        return rc;
     sqlite3_stmt *st = db_query(db, SQL_CANDIDATE_ALL, "i", r->search);
-    int rc;
     while ((rc = db_step(st, err)) > 0)
         if ((rc = read_candidate(r, st, err)) < 0 || (rc = read_result(r, st, err)) < 0 ||
             (rc = note_loose(r, st, err)) < 0)
@@ -252,10 +256,25 @@ int search_load_begin(struct server *s, struct request *rq, struct search_run *r
 /* ---- orders */
 
 struct search_sort {
+    uv_timer_t timer;       /* first, so that its handle is the whole */
     struct search_run *run; /* NULL: it went away, or its rows did */
+    enum scores_column by;
+    int descending;
     struct scores_build *build;
     uv_work_t work;
 };
+
+static void sort_free(uv_handle_t *timer)
+{
+    free(timer);
+}
+
+static void sort_end(struct search_sort *x)
+{
+    if (x->run)
+        x->run->sorting = NULL;
+    uv_close((uv_handle_t *)&x->timer, sort_free);
+}
 
 static void sort_work(uv_work_t *work)
 {
@@ -268,9 +287,21 @@ static void sort_done(uv_work_t *work, int status)
     struct search_sort *x = work->data;
     (void)status;
     scores_build_end(x->run ? x->run->scores : NULL, x->build);
-    if (x->run)
-        x->run->sorting = NULL;
-    free(x);
+    sort_end(x);
+}
+
+/* After the answer that wanted the order has left: copying takes a while too. */
+static void sort_begin(uv_timer_t *timer)
+{
+    struct search_sort *x = timer->data;
+    if (x->run && x->run->scores)
+        x->build = scores_build_begin(x->run->scores, x->by, x->descending);
+    if (!x->build) {
+        sort_end(x); /* the next page tries again */
+        return;
+    }
+    int rc = uv_queue_work(timer->loop, &x->work, sort_work, sort_done);
+    assert(rc == 0); /* it fails only without a function */
 }
 
 void search_load_order(struct server *s, struct search_run *r, enum scores_column by, int descending)
@@ -278,14 +309,14 @@ void search_load_order(struct server *s, struct search_run *r, enum scores_colum
     if (r->sorting || !scores_build_wanted(r->scores, by, descending))
         return;
     struct search_sort *x = calloc(1, sizeof *x);
-    if (!x || !(x->build = scores_build_begin(r->scores, by, descending))) {
-        free(x); /* the next page tries again */
+    if (!x)
         return;
-    }
     x->run = r;
-    x->work.data = x;
-    int rc = uv_queue_work(s->loop, &x->work, sort_work, sort_done);
-    assert(rc == 0); /* it fails only without a function */
+    x->by = by;
+    x->descending = descending;
+    x->work.data = x->timer.data = x;
+    uv_timer_init(s->loop, &x->timer);
+    uv_timer_start(&x->timer, sort_begin, 0, 0);
     r->sorting = x;
 }
 
