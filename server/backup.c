@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PATH = 4096, FLUSH_PAGES = 2048, STEP_PAGES = 256, PAUSE_US = 1000, READ = 256 * 1024 };
+enum { PATH = 4096, FLUSH_PAGES = 256, STEP_PAGES = 64, PAUSE_US = 1000, READ = 256 * 1024 };
 
 struct backup {
     char file[PATH], part[PATH];

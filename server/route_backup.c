@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-enum { STEP = 64, FLUSH = 2048, TICK_MS = 1 };
+enum { STEP = 64, FLUSH = 256, TICK_MS = 1 };
 
 struct backup_run {
     struct server *server;
