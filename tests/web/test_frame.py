@@ -1,4 +1,6 @@
 """Signing in and out, navigation, colours, and a coordinator that goes away and comes back."""
+import scripted
+import tiny
 
 
 def test_a_wrong_token_is_refused_in_words(shared, page):
@@ -108,3 +110,27 @@ def test_the_coordinator_goes_and_comes_back(coordinator, page):
     # What happened meanwhile is shown without a reload.
     coordinator.api("POST", "/workers", {"protocol": 1, "name": "late-comer"}, token=coordinator.token("join"))
     page.sees("late-comer")
+
+
+def test_the_first_page_is_small_and_asks_nobody_else(coordinator, page):
+    search = tiny.search(coordinator, tiny.fill(coordinator))["id"]
+    page.sign_in(coordinator)
+    page.driver.execute_cdp_cmd("Network.enable", {})
+    page.driver.execute_cdp_cmd("Network.clearBrowserCache", {})
+
+    def assets():
+        """{name: bytes on the wire} of what was loaded, the interface aside."""
+        entries = page.js("return performance.getEntriesByType('resource').map(e => [e.name, e.encodedBodySize])")
+        assert all(name.startswith(coordinator.url + "/") for name, _ in entries), entries
+        return {name.rsplit("/", 1)[1]: size for name, size in entries if "/assets/" in name}
+
+    page.open(coordinator.url + "/searches")
+    page.sees("all of tiny")
+    first = assets()
+    assert any(n.endswith(".js") for n in first) and any(n.endswith(".css") for n in first)
+    assert 10_000 < sum(first.values()) <= 250_000
+    assert not any("uPlot" in n for n in first)
+    page.open(f"{coordinator.url}/searches/{search}")
+    page.sees("Best so far")
+    scripted.ScriptedWorker(coordinator).work(at_least=1)
+    page.wait("the charts, loaded when first needed", lambda: any("uPlot" in n for n in assets()))
