@@ -61,6 +61,8 @@ def fill(c, n):
     db.execute("DELETE FROM job WHERE search = ?", (search,))
     db.execute("UPDATE search SET state = 'done', error = NULL WHERE id = ?", (search,))
     db.executemany(f"INSERT INTO candidate ({COLUMNS}) VALUES ({','.join('?' * 16)})", rows(search, n))
+    db.execute("UPDATE search SET proposed = ?2, scored = ?2, failed = 0, best = (SELECT idx FROM candidate "
+               "WHERE search = ?1 ORDER BY n_correct DESC, loss_sum, idx LIMIT 1) WHERE id = ?1", (search, n))
     db.commit()
     db.close()
     c.start()
