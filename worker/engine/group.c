@@ -154,6 +154,19 @@ static int check_batches(struct group *g, struct err *err)
     return rc ? rc : check_counts(g, &g->score, tail ? tail : g->score_batch, err);
 }
 
+/* Fewer threads until it fits the limit. */
+static int fit(struct group *g, struct err *err)
+{
+    size_t limit = g->job->memory_bytes;
+    while (limit && g->threads > 1 && bytes_needed(g, g->threads) > limit)
+        g->threads--;
+    if (!limit || bytes_needed(g, g->threads) <= limit)
+        return 0;
+    return err_set(err, ERR_NO_MEMORY, "memory", "%d candidate%s in batches of %d need %zu MiB, the limit is %zu MiB",
+                   g->n, g->n == 1 ? "" : "s", g->calibrates ? g->job->policy->batch_size : g->score_batch,
+                   (bytes_needed(g, g->threads) >> 20) + 1, limit >> 20);
+}
+
 int group_prepare(struct group *g, struct err *err)
 {
     int rc = merge(g, err);
@@ -167,18 +180,14 @@ int group_prepare(struct group *g, struct err *err)
         rc = memory_plan(&g->arena, &g->calibrate, g->job->policy->batch_size, &g->calibrate_memory, err);
     if (!rc)
         rc = check_batches(g, err);
-    if (rc)
-        return rc;
-    size_t limit = g->job->memory_bytes;
     g->threads = g->job->threads;
-    while (limit && g->threads > 1 && bytes_needed(g, g->threads) > limit)
-        g->threads--;
-    if (limit && bytes_needed(g, g->threads) > limit)
-        return err_set(err, ERR_NO_MEMORY, "memory",
-                       "%d candidate%s in batches of %d need %zu MiB, the limit is %zu MiB", g->n, g->n == 1 ? "" : "s",
-                       g->calibrates ? g->job->policy->batch_size : g->score_batch,
-                       (bytes_needed(g, g->threads) >> 20) + 1, limit >> 20);
-    if (g->threads < g->job->threads)
-        log_info("threads_reduced", "threads=%d memory_mib=%zu", g->threads, limit >> 20);
-    return bind(g, err);
+    if (!rc)
+        rc = fit(g, err);
+    if (!rc)
+        rc = bind(g, err);
+    if (!rc)
+        rc = fit(g, err); /* packed weights count too, and are known only now */
+    if (!rc && g->threads < g->job->threads)
+        log_info("threads_reduced", "threads=%d memory_mib=%zu", g->threads, g->job->memory_bytes >> 20);
+    return rc;
 }
