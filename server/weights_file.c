@@ -94,6 +94,32 @@ static const char *name_of(const struct param *p)
     return p->name;
 }
 
+/* Are these the tensor's dimensions, from `lead` on? */
+static int fits(const struct param *p, const struct tensor *t, int lead)
+{
+    int same = 1;
+    for (int i = 0; i < t->ndim && same; i++)
+        same = t->dims[i] == p->dims[lead + i];
+    return same;
+}
+
+/* The parameter's size in as many dimensions as its tensor has in the checkpoint: a linear layer's weight has two,
+ * though over tokens it is planned as a convolution's four. Returns how many. */
+static int shape_of(const struct weights_file *f, const struct param *p, int64_t dims[PARAM_DIMS])
+{
+    const struct tensor *t = p->kind == PARAM_SLICE ? checkpoint_find(f->checkpoint, p->name) : NULL;
+    int lead = 0, ndim = p->ndim;
+    for (int k = 0; t && t->ndim < p->ndim && k <= p->ndim - t->ndim; k++)
+        if (fits(p, t, k)) {
+            lead = k;
+            ndim = t->ndim;
+            break;
+        }
+    for (int i = 0; i < ndim; i++)
+        dims[i] = p->count[lead + i];
+    return ndim;
+}
+
 static int add_item(struct weights_file *f, const struct param *p, const float *measured, struct err *err)
 {
     size_t at;
@@ -108,10 +134,9 @@ static int add_item(struct weights_file *f, const struct param *p, const float *
     int64_t *dims = arena_array(&f->arena, PARAM_DIMS, sizeof *dims);
     if (!dims || strmap_put(&f->names, name, f->count) < 0)
         return no_memory(err);
-    for (int i = 0; i < p->ndim; i++)
-        dims[i] = p->count[i];
+    int ndim = shape_of(f, p, dims);
     f->items[f->count] = (struct item){p, measured};
-    f->entries[f->count++] = (struct tensorfile_entry){name, DTYPE_F32, p->ndim, dims};
+    f->entries[f->count++] = (struct tensorfile_entry){name, DTYPE_F32, ndim, dims};
     return 0;
 }
 
@@ -232,9 +257,8 @@ int weights_file_open(const struct weights_source *src, struct weights_file **ou
     int rc = parse(src->rename, &f->rename, err);
     if (rc >= 0 && (rc = parse(src->statistics, &f->statistics, err)) >= 0 &&
         (rc = parse(src->metadata, &metadata, err)) >= 0 && (rc = make_plan(f, src, err)) >= 0 &&
-        (rc = list_items(f, err)) >= 0 &&
         (rc = blob_source_open(src->database, src->blob, src->size, &f->source, err)) >= 0 &&
-        (rc = checkpoint_open(f->source, f->rename, &f->checkpoint, err)) >= 0)
+        (rc = checkpoint_open(f->source, f->rename, &f->checkpoint, err)) >= 0 && (rc = list_items(f, err)) >= 0)
         rc = tensorfile_begin(&f->writer, f->entries, f->count, metadata, append, f, err);
     json_decref(metadata);
     return rc;

@@ -1,9 +1,14 @@
 """Texts from end to end: token ids in safetensors, a small EfficientBERT, a search, its scores against PyTorch."""
 import importlib
+import json
+import struct
 import sys
+import urllib.parse
 from pathlib import Path
 
 import pytest
+
+from cluster import wait_for
 
 FOLDER = Path(__file__).resolve().parents[1] / "golden/spaces"
 sys.path.insert(0, str(FOLDER))
@@ -43,3 +48,22 @@ def test_a_search_over_texts(cluster, tmp_path):
         want = parity.torch_logits(net, row["code"], texts, 3, 8, False)
         assert abs(row["n_correct"] - int((want.argmax(1) == labels).sum())) <= 1, row
         assert row["loss"] == pytest.approx(torch.nn.functional.cross_entropy(want, labels).item(), rel=1e-3)
+    state, code = net.state_dict(), rows[0]["code"]
+    tensors = wait_for("weights", lambda: weights(server, search["id"], code), 60)
+    assert "encoder.0.all_ffn.0.dense1.weight" in tensors and "encoder.0.attention.query.weight" in tensors
+    for name, have in tensors.items():
+        whole = state[name]
+        assert have.dim() == whole.dim(), (name, have.shape, whole.shape)
+        assert torch.equal(have, whole[tuple(slice(n) for n in have.shape)]), name
+
+
+def weights(server, search, code):
+    answer = server.request("GET", f"/searches/{search}/candidates/{urllib.parse.quote(code)}/weights.safetensors")
+    if answer.status_code == 202:
+        return None
+    assert answer.status_code == 200, answer.text
+    n, = struct.unpack("<Q", answer.content[:8])
+    header, data = json.loads(answer.content[8:8 + n]), answer.content[8 + n:]
+    header.pop("__metadata__")
+    return {name: torch.frombuffer(bytearray(data[slice(*t["data_offsets"])]), dtype=torch.float32).view(t["shape"])
+            for name, t in header.items()}
