@@ -5,7 +5,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
-PATIENCE = 15
+PATIENCE = 60  # seconds; only a page that never shows it takes that long
 
 
 class Page:

@@ -31,7 +31,7 @@ def test_marked_options_filter_the_table_and_the_address_keeps_them(done, page):
     press(page, "layer[0]: conv3")
     press(page, "layer[2]: identity")
     page.wait("rows of the marked ones only", lambda: len(codes(page)) == 9 and all(c[0] == "2" and c[2] == "0" for c in codes(page)))
-    assert len(page.all("polyline.thread:not(.off)")) == 9
+    page.wait("their lines only", lambda: len(page.all("polyline.thread:not(.off)")) == 9)
     page.driver.refresh()
     page.wait("the same after a reload", lambda: len(codes(page)) == 9 and all(c[0] == "2" and c[2] == "0" for c in codes(page)))
     page.click("Clear the marks")

@@ -1,5 +1,5 @@
 // datasets: images and labels, and one data set in full.
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { api, localProblem } from "../../api/client";
 import type { Dataset, DatasetCreate, Sample } from "../../api/types";
 import { bytes, count, dateTime } from "../../format";
@@ -275,7 +275,8 @@ function bytesOf(base64: string): Uint8Array {
 function Picture({ sample, image, name, bgr }: { sample: Sample; image: number[]; name: string; bgr: boolean }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const [c, h, w] = image;
-  useEffect(() => {
+  // Before the browser paints: an empty canvas is never seen.
+  useLayoutEffect(() => {
     const ctx = canvas.current!.getContext("2d")!;
     const out = ctx.createImageData(w, h);
     const from = bytesOf(sample.pixels);
