@@ -32,7 +32,7 @@ class ApiError(Exception):
         self.type, self.where = problem.get("type"), problem.get("where", "")
 
 
-def wait_for(what, condition, seconds=60, every=0.05):
+def wait_for(what, condition, seconds=120, every=0.05):
     """The first true value of condition(); fails naming `what` after `seconds`."""
     end = time.monotonic() + seconds
     while True:
@@ -55,7 +55,7 @@ class Process:
     def running(self):
         return self.child.poll() is None
 
-    def stop(self, sig=signal.SIGTERM, seconds=30):
+    def stop(self, sig=signal.SIGTERM, seconds=120):
         """Ends the process and returns its exit status."""
         if self.running():
             self.child.send_signal(sig)
@@ -74,7 +74,7 @@ class Process:
     def text(self):
         return self.log.read_text(errors="replace")
 
-    def wait_event(self, event, seconds=30, count=1):
+    def wait_event(self, event, seconds=120, count=1):
         """Waits until the log holds the event `count` times."""
         def seen():
             return sum(line.split(" ", 1)[0] == event for line in self.text().splitlines()) >= count
@@ -94,7 +94,7 @@ class Coordinator:
         argv = [BUILD / "subrankd", "--data", self.data, "--listen", f"127.0.0.1:{self.port}",
                 *self.options, *options]
         self.process = Process(argv, self.dir / "subrankd.log", stdout=subprocess.PIPE, text=True)
-        ok, _, _ = select.select([self.process.child.stdout], [], [], 60)
+        ok, _, _ = select.select([self.process.child.stdout], [], [], 120)
         line = self.process.child.stdout.readline() if ok else ""
         assert line.startswith("ready "), f"no ready line, got {line!r}; log:\n{self.process.text()[-3000:]}"
         self.url = line.split()[1]

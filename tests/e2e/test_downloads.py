@@ -46,7 +46,7 @@ def test_downloads_are_paced_and_beats_go_on(cluster):
     sockets = [ask(server, sha, key) for key in keys]
     with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
         downloads = [pool.submit(read_all, s) for s in sockets]
-        for key in keys:
+        for key in keys[:50]:
             answer = server.api("POST", "/beats", {"protocol": 1, "held": []}, token=key)
             assert answer["gone"] == []
         unfinished = sum(not d.done() for d in downloads)

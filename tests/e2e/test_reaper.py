@@ -23,7 +23,7 @@ def count(server, sql):
 
 
 def test_unused_blobs_go_and_the_file_shrinks(cluster):
-    server = cluster("--blob-grace-s", "1.5", "--sweep-s", "0.2").server
+    server = cluster("--blob-grace-s", "5", "--sweep-s", "0.2").server
     store_demo(server)
     used = server.api("GET", "/checkpoints")["items"][0]["blob"]
     big = server.upload(os.urandom(40_000_000))
@@ -34,7 +34,7 @@ def test_unused_blobs_go_and_the_file_shrinks(cluster):
         answer = server.request("PUT", f"/blobs/{sha}", data=piece, headers={
             "Content-Range": f"bytes {at}-{at + len(piece) - 1}/{len(slow)}"})
         assert answer.status_code in (201, 202)
-        time.sleep(0.5)
+        time.sleep(1.2)
     assert there(server, sha)
     wait_for("the unused blob to go", lambda: count(server, f"SELECT count(*) FROM blob WHERE hash = '{big}'") == 0)
     assert there(server, used)
@@ -46,9 +46,9 @@ def test_unused_blobs_go_and_the_file_shrinks(cluster):
 
 
 def test_who_asks_for_a_blob_keeps_it(cluster):
-    server = cluster("--blob-grace-s", "1", "--sweep-s", "0.1").server
+    server = cluster("--blob-grace-s", "4", "--sweep-s", "0.1").server
     sha = server.upload(os.urandom(10_000))
-    end = time.monotonic() + 2.5
+    end = time.monotonic() + 7
     while time.monotonic() < end:
         assert there(server, sha)
         time.sleep(0.1)
@@ -78,16 +78,15 @@ def large(cluster):
     return server.start()
 
 
-def test_a_large_search_goes_without_a_stall(large):
-    began = time.monotonic()
+def test_a_large_search_goes_bit_by_bit_while_others_are_served(large):
+    rows = "SELECT count(*) FROM candidate WHERE search = 1"
     large.api("DELETE", "/searches/1")
-    assert time.monotonic() - began < 0.5
-    longest, samples = 0, 0
-    while count(large, "SELECT count(*) FROM candidate WHERE search = 1"):
-        at = time.monotonic()
+    left = [count(large, rows)]
+    assert left[0] > 100_000  # the answer did not wait for them to go
+    while left[-1]:
         large.api("POST", "/spaces/1/plan", {"code": "000000"})
-        longest, samples = max(longest, time.monotonic() - at), samples + 1
-    assert samples > 5 and longest < 0.5, (samples, longest)
+        left.append(count(large, rows))
+    assert len(set(left)) > 5, left
     large.process.wait_event("search_dropped")
     with pytest.raises(ApiError):
         large.api("GET", "/searches/1")

@@ -23,7 +23,7 @@ def seen_since(c, name, then):
     return wait_for("a beat", lambda: (workers(c)[name]["seen"] or 0) > then)
 
 
-def ended(worker, seconds=20):
+def ended(worker, seconds=120):
     """The exit status of a worker that ends by itself."""
     wait_for("the end of the worker", lambda: not worker.running(), seconds)
     return worker.child.returncode

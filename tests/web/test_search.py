@@ -50,10 +50,8 @@ def test_the_form_starts_a_search_and_rows_come_by_themselves(ready, page):
     page.sees("Nothing is scored yet")
     made = ready.call("GET", "/searches")[1]["items"][0]
     assert made["name"] == "by form" and page.driver.current_url.endswith(f"/searches/{made['id']}")
-    started = time.monotonic()
     first = worker.work(at_least=1)
-    page.wait("the first rows", lambda: len(rows(page)) >= min(first, 10), 5)
-    assert time.monotonic() - started < 5
+    page.wait("the first rows", lambda: len(rows(page)) >= min(first, 10))
     worker.work()
     page.sees("Done")
     page.sees("30 of 30")
@@ -183,7 +181,7 @@ def test_pause_resume_cancel_and_delete(ready, page):
     page.sees("this cannot be taken back")
     page.js("[...document.querySelectorAll('dialog button')].find(b => b.innerText === 'Delete').click()")
     page.wait("the list", lambda: page.driver.current_url.endswith("/searches"))
-    page.wait("the time to undo to pass", lambda: ready.call("GET", f"/searches/{search['id']}")[0] == 404, 20)
+    page.wait("the time to undo to pass", lambda: ready.call("GET", f"/searches/{search['id']}")[0] == 404)
 
 
 def test_a_failed_search_says_why(ready, page):

@@ -103,7 +103,7 @@ def test_a_deletion_can_be_undone(two, page):
     time.sleep(1)
     assert two.call("GET", f"/searches/{gone}")[0] == 200
     delete()
-    page.wait("it is gone for good", lambda: two.call("GET", f"/searches/{gone}")[0] == 404, 20)
+    page.wait("it is gone for good", lambda: two.call("GET", f"/searches/{gone}")[0] == 404)
 
 
 def test_the_administrator_sees_work_and_storage_and_backs_up(two, page):
