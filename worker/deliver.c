@@ -118,10 +118,8 @@ static void settle(struct deliver *d, const char *status)
     log_info("result_delivered", "lease=%s status=%s left=%zu", d->lease, status, deliver_count(d) - 1);
     if (l >= 0)
         drop_loose(d, (size_t)l);
-    if (i >= 0 && spool_drop(d->spool, (size_t)i, &err)) {
+    if (i >= 0 && spool_drop(d->spool, (size_t)i, &err))
         log_error("spool_failed", "detail=%s", log_quote(text, sizeof text, err.text));
-        d->next_ms = clock_mono_ms() + backoff_fail(&d->backoff, &d->session->rng, 0);
-    }
 }
 
 static void answered(void *arg, const struct client_answer *a)
@@ -182,8 +180,8 @@ void deliver_step(struct deliver *d, int64_t now)
     if (!body)
         return;
     snprintf(path, sizeof path, "/api/v1/results/%lld/%s", (long long)job, d->lease);
-    struct client_request r = {.method = "PUT", .path = path, .token = d->session->me.key, .body = body,
-                               .done = answered, .arg = d};
+    struct client_request r = {
+        .method = "PUT", .path = path, .token = d->session->me.key, .body = body, .done = answered, .arg = d};
     d->busy = client_send(d->session->client, &r, &err) == 0;
     if (!d->busy)
         d->next_ms = now + backoff_fail(&d->backoff, &d->session->rng, 0);

@@ -122,10 +122,10 @@ int spool_drop(struct spool *s, size_t i, struct err *err)
 {
     char name[NAME];
     item_name(&s->items[i], name);
-    if (unlinkat(s->dirfd, name, 0) && errno != ENOENT)
-        return err_errno(err, errno, name, "cannot remove a delivered result");
-    forget(s, i); /* no fsync: should the file come back after a power cut, the upload is idempotent */
-    return 0;
+    int failed = unlinkat(s->dirfd, name, 0) && errno != ENOENT;
+    int e = errno;
+    forget(s, i); /* even so, and without fsync: should the file be there at the next start, its upload is idempotent */
+    return failed ? err_errno(err, e, name, "cannot remove a delivered result") : 0;
 }
 
 int spool_set_aside(struct spool *s, size_t i, struct err *err)

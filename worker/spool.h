@@ -27,10 +27,10 @@ void spool_close(struct spool *s);
 
 int spool_put(struct spool *s, int64_t job, const char *lease, const void *data, size_t n, struct err *err);
 char *spool_read(struct spool *s, size_t i, size_t *n, struct err *err); /* malloc'ed */
-int spool_drop(struct spool *s, size_t i, struct err *err);              /* after a definite answer */
-int spool_set_aside(struct spool *s, size_t i, struct err *err);         /* unreadable: kept as *.bad for a human */
-int spool_find(const struct spool *s, const char *lease);                /* index or -1 */
-int spool_full(const struct spool *s);                                   /* at or over the limit */
-int spool_probe(struct spool *s, struct err *err);                       /* can it be written right now? */
+int spool_drop(struct spool *s, size_t i, struct err *err);      /* after a definite answer; forgotten in any case */
+int spool_set_aside(struct spool *s, size_t i, struct err *err); /* unreadable: kept as *.bad for a human */
+int spool_find(const struct spool *s, const char *lease);        /* index or -1 */
+int spool_full(const struct spool *s);                           /* at or over the limit */
+int spool_probe(struct spool *s, struct err *err);               /* can it be written right now? */
 
 #endif

@@ -1,6 +1,5 @@
 """Who may do what: every operation of the contract with every role, tokens that are wrong, absent or revoked, browser
 sessions, headers of every answer, the audit log, secrets that must be nowhere, TLS from end to end."""
-import os
 import re
 import shutil
 import subprocess

@@ -9,11 +9,9 @@ import mmap
 import os
 import pathlib
 import resource
-import shutil
 import signal
 import sqlite3
 import struct
-import subprocess
 import time
 
 import pytest

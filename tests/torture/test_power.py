@@ -14,7 +14,6 @@ import struct
 import tempfile
 import time
 
-import pytest
 
 import rig
 

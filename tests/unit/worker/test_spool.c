@@ -50,6 +50,26 @@ TEST(spool_keeps_results_in_order_across_a_restart)
     spool_close(&s);
 }
 
+/* On a disk that became read-only the first delivered result must not stand in the way of the others. */
+TEST(spool_forgets_what_it_cannot_remove)
+{
+    struct spool s;
+    struct err err;
+    char name[96];
+    CHECK_INT(spool_open(&s, temp_dir(), 1000, &err), 0);
+    CHECK_INT(spool_put(&s, 1, LEASE_A, "{}", 2, &err), 0);
+    CHECK_INT(spool_put(&s, 2, LEASE_B, "{}", 2, &err), 0);
+    snprintf(name, sizeof name, "%016d-1-%s.json", (int)s.items[0].seq, LEASE_A);
+    CHECK_INT(unlinkat(s.dirfd, name, 0), 0);
+    CHECK_INT(mkdirat(s.dirfd, name, 0700), 0); /* what unlink refuses even to root */
+    CHECK(spool_drop(&s, 0, &err) < 0);
+    CHECK_INT((int)s.n, 1);
+    CHECK_STR(s.items[0].lease, LEASE_B);
+    CHECK_INT((int)s.bytes, 2);
+    CHECK_INT(unlinkat(s.dirfd, name, AT_REMOVEDIR), 0);
+    spool_close(&s);
+}
+
 TEST(spool_knows_its_limit)
 {
     struct spool s;
