@@ -6,6 +6,7 @@
 #include "proto/base/version.h"
 #include "worker/engine/blas.h"
 #include "worker/engine/score.h"
+#include "worker/limits.h"
 #include "worker/profile.h"
 
 #include <getopt.h>
@@ -14,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 struct options {
     const char *job;
@@ -194,8 +194,7 @@ int score_cli_main(int argc, char **argv)
         usage(stdout);
         return 0;
     }
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    o.threads = processors > 0 ? (int)processors : 1;
+    o.threads = (int)limits_here().threads;
     if (read_options(&o, argc, argv)) {
         free(o.files);
         return 2;

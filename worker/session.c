@@ -6,10 +6,10 @@
 #include "proto/base/log.h"
 #include "proto/base/version.h"
 #include "worker/disk.h"
+#include "worker/limits.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,8 +49,7 @@ static int load_identity(struct session *s, struct err *err)
     return rc;
 }
 
-int session_open(struct session *s, const struct config *c, const char *backend, struct client *client,
-                 struct err *err)
+int session_open(struct session *s, const struct config *c, const char *backend, struct client *client, struct err *err)
 {
     uint64_t seed = 0;
     memset(s, 0, sizeof *s);
@@ -97,16 +96,12 @@ int session_ready(const struct session *s, int64_t now)
 
 int64_t session_threads(const struct config *c)
 {
-    cpu_set_t set;
-    if (c->threads > 0)
-        return c->threads;
-    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    return c->threads > 0 ? c->threads : limits_here().threads;
 }
 
 int64_t session_memory(const struct config *c)
 {
-    int64_t pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
-    return c->memory_bytes > 0 ? c->memory_bytes : pages > 0 && size > 0 ? pages / 4 * 3 * size : 0;
+    return c->memory_bytes > 0 ? c->memory_bytes : limits_here().memory / 4 * 3;
 }
 
 int64_t session_judge(struct session *s, const char *what, const struct client_answer *a, struct backoff *b,
@@ -195,13 +190,13 @@ void session_step(struct session *s, int64_t now)
         return;
     gethostname(host, sizeof host - 1);
     const struct config *c = s->config;
-    json_t *doc = json_pack("{s:i, s:s, s:s, s:s, s:s, s:I, s:I}", "protocol", WIRE_PROTOCOL, "name",
-                            *c->name ? c->name : host, "host", host, "backend", s->backend, "build",
-                            VERSION_TEXT "-" VERSION_BUILD, "threads", (json_int_t)session_threads(c), "memory_bytes",
-                            (json_int_t)session_memory(c));
+    json_t *doc =
+        json_pack("{s:i, s:s, s:s, s:s, s:s, s:I, s:I}", "protocol", WIRE_PROTOCOL, "name", *c->name ? c->name : host,
+                  "host", host, "backend", s->backend, "build", VERSION_TEXT "-" VERSION_BUILD, "threads",
+                  (json_int_t)session_threads(c), "memory_bytes", (json_int_t)session_memory(c));
     char *body = doc ? json_dumps(doc, JSON_COMPACT) : NULL;
-    struct client_request r = {.method = "POST", .path = "/api/v1/workers", .token = c->join_token, .body = body,
-                               .done = joined, .arg = s};
+    struct client_request r = {
+        .method = "POST", .path = "/api/v1/workers", .token = c->join_token, .body = body, .done = joined, .arg = s};
     s->joining = body && client_send(s->client, &r, &err) == 0;
     if (!s->joining)
         s->next_ms = now + backoff_fail(&s->backoff, &s->rng, 0);
