@@ -1,7 +1,7 @@
 -- The whole current schema of the coordinator's database. Hashes are lower-case hex text, times Unix milliseconds,
 -- documents JSON text. A change comes with deploy/migrate/NNNN_what.sql, NNNN the new user_version. The program refuses a
 -- file whose user_version is newer than its own.
-PRAGMA user_version = 6;
+PRAGMA user_version = 7;
 
 -- Who may call: people's and programs' tokens, join tokens, and one key for each worker. Only hashes are kept.
 CREATE TABLE token (
@@ -130,6 +130,8 @@ CREATE TABLE candidate (
     worker INTEGER REFERENCES worker (id),
     scored_at INTEGER,
     error TEXT,
+    repeats INTEGER NOT NULL DEFAULT 0, -- results of other workers for it since it was scored
+    agreed INTEGER NOT NULL DEFAULT 0,  -- how many of them agreed
     PRIMARY KEY (search, idx),
     UNIQUE (search, key),
     CHECK ((state = 'scored') = (n_correct IS NOT NULL))

@@ -47,7 +47,7 @@ static const struct {
     COLUMN("macs", 10, VALUE),          COLUMN("params", 11, VALUE),    COLUMN("generation", 12, VALUE),
     COLUMN("worker", 13, VALUE),        COLUMN("backend", 14, VALUE),   COLUMN("build", 15, VALUE),
     COLUMN("stats_digest", 16, VALUE),  COLUMN("scored_at", 17, VALUE), COLUMN("truth", 18, VALUE),
-    COLUMN("error", 19, DOCUMENT),
+    COLUMN("error", 19, DOCUMENT),      COLUMN("replicas", 20, VALUE),  COLUMN("agreed", 21, VALUE),
 #undef COLUMN
 };
 enum { COLUMNS = (int)(sizeof columns / sizeof *columns) };

@@ -162,6 +162,7 @@ int scores_add(struct scores *s, const struct scores_new *row, struct err *err)
     s->n_images[at] = s->n_correct[at] = s->n_top5[at] = 0;
     s->loss[at] = s->truth[at] = NAN;
     s->worker[at] = s->scored_at[at] = 0;
+    s->repeats[at] = s->agreed[at] = 0;
     s->count++;
     s->version++;
     return 0;
@@ -202,6 +203,18 @@ int scores_set(struct scores *s, uint32_t row, const struct scores_result *r, st
     if (s->best < 0 || better(s, row, (uint32_t)s->best))
         s->best = row;
     return 0;
+}
+
+static uint8_t add_up(uint8_t have, uint32_t more)
+{
+    return more < (uint32_t)(UINT8_MAX - have) ? (uint8_t)(have + more) : UINT8_MAX;
+}
+
+void scores_repeated(struct scores *s, uint32_t row, uint32_t repeats, uint32_t agreed)
+{
+    s->repeats[row] = add_up(s->repeats[row], repeats);
+    s->agreed[row] = add_up(s->agreed[row], agreed);
+    s->version++;
 }
 
 uint32_t scores_count(const struct scores *s)
@@ -259,6 +272,8 @@ void scores_get(const struct scores *s, uint32_t row, struct scores_row *out)
                                .class_key = s->class_key[s->class_id[row]],
                                .worker = s->worker[row],
                                .scored_at_ms = s->scored_at[row],
+                               .repeats = s->repeats[row],
+                               .agreed = s->agreed[row],
                                .truth = s->truth[row]};
 }
 

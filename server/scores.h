@@ -37,7 +37,8 @@ struct scores_row {
     uint64_t macs, params;
     struct hash128 class_key;
     int64_t worker, scored_at_ms;
-    double truth; /* NaN when unknown */
+    uint32_t repeats, agreed; /* results of other workers for it, and how many of them agreed */
+    double truth;             /* NaN when unknown */
 };
 
 /* Option index of each decision of a code into genes[ndecisions], SCORES_INACTIVE for one without effect; 0 or -1. */
@@ -51,6 +52,9 @@ int scores_reserve(struct scores *s, uint32_t rows, struct err *err); /* so many
 int scores_add(struct scores *s, const struct scores_new *row, struct err *err); /* row number: scores_count() before */
 int scores_set(struct scores *s, uint32_t row, const struct scores_result *r,
                struct err *err); /* twice: ERR_CONFLICT */
+
+/* So many more results of other workers for what was set, and how many of them agreed; shown up to 255. */
+void scores_repeated(struct scores *s, uint32_t row, uint32_t repeats, uint32_t agreed);
 
 uint32_t scores_count(const struct scores *s);
 uint32_t scores_scored(const struct scores *s);

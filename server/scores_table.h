@@ -22,7 +22,9 @@
     X(double, truth)                                                                                                   \
     X(int64_t, worker)                                                                                                 \
     X(int64_t, scored_at)                                                                                              \
-    X(uint8_t, status)
+    X(uint8_t, status)                                                                                                 \
+    X(uint8_t, repeats)                                                                                                \
+    X(uint8_t, agreed)
 
 struct scores_sorted { /* rows that have a value in the column, in order */
     uint32_t *rows, n, cap;

@@ -113,6 +113,8 @@ static int read_result(struct reading *r, sqlite3_stmt *st, struct err *err)
     if (result.n_images)
         result.loss = db_is_null(st, 11) ? INFINITY : sqlite3_column_double(st, 11) / result.n_images;
     int rc = scores_set(r->scores, row, &result, err);
+    if (rc >= 0)
+        scores_repeated(r->scores, row, (uint32_t)sqlite3_column_int64(st, 15), (uint32_t)sqlite3_column_int64(st, 16));
     if (rc < 0 || !r->asker)
         return rc;
     int failed = result.status == SCORES_FAILED;

@@ -39,6 +39,9 @@ json_t *searches_candidate(const struct search_run *r, const struct scores_row *
     json_object_set_new(j, "loss", scored ? real_or_null(c->loss) : json_null());
     json_object_set_new(j, "worker", c->worker ? json_integer(c->worker) : json_null());
     json_object_set_new(j, "scored_at", c->scored_at_ms ? json_integer(c->scored_at_ms) : json_null());
+    int done = c->status != SCORES_PROPOSED; /* its own result counts */
+    json_object_set_new(j, "replicas", done ? json_integer(1 + (json_int_t)c->repeats) : json_null());
+    json_object_set_new(j, "agreed", done ? json_integer(1 + (json_int_t)c->agreed) : json_null());
     if (isfinite(c->truth))
         json_object_set_new(j, "truth", json_real(c->truth));
     return j;

@@ -393,6 +393,8 @@ static void fill_row(sqlite3_stmt *st, struct scores_row *out)
     out->macs = (uint64_t)sqlite3_column_int64(st, 12);
     out->params = (uint64_t)sqlite3_column_int64(st, 13);
     out->generation = (uint32_t)sqlite3_column_int64(st, 14);
+    out->repeats = (uint32_t)sqlite3_column_int64(st, 19);
+    out->agreed = (uint32_t)sqlite3_column_int64(st, 20);
 }
 
 int store_search_row(struct db *db, int64_t search, uint32_t row, struct arena *a, struct scores_row *out,

@@ -9,6 +9,7 @@
 #include "server/errands.h"
 #include "server/events.h"
 #include "server/fleet.h"
+#include "server/search_load.h"
 #include "server/searches.h"
 #include "server/server.h"
 #include "server/trust.h"
@@ -108,6 +109,26 @@ static int judge(struct server *s, const struct search_run *r, const struct erra
     return 0;
 }
 
+/* Every row that still has the score in question shows that it was repeated, and whether with the same outcome. */
+static int count_opinions(struct server *s, struct search_run *r, const struct errand *e, int64_t worker,
+                          const json_t *const *scores, const json_t *body, struct err *err)
+{
+    int rc = 0;
+    for (size_t i = 0; i < e->nrows && rc >= 0 && worker != e->worker; i++) {
+        struct trust_opinion first, now = read_opinion(worker, body, scores[i]);
+        struct text t;
+        if ((rc = read_first(s, r, e->rows[i], e->worker, &first, &t, err)) <= 0)
+            continue;
+        int agree = trust_agree(&first, &now);
+        rc = db_exec(s->db, err, SQL_CANDIDATE_OPINION, "iii", r->id, (int64_t)e->rows[i], (int64_t)agree);
+        if (r->scores)
+            scores_repeated(r->scores, e->rows[i], 1, (uint32_t)agree);
+    }
+    if (!r->scores)
+        search_load_drop(r); /* a thread may be reading what was there before */
+    return rc < 0 ? rc : 0;
+}
+
 /* ---- consequences */
 
 static int keep(struct server *s, const struct worker *w, struct err *err)
@@ -178,14 +199,14 @@ static int ask_third(struct server *s, const struct search_run *r, const struct 
     return rc;
 }
 
-int trust_run_checked(struct server *s, const struct search_run *r, const struct errand *e, int64_t worker,
+int trust_run_checked(struct server *s, struct search_run *r, const struct errand *e, int64_t worker,
                       const json_t *const *scores, const json_t *body, json_t **result, struct err *err)
 {
     static const char *const names[] = {"open", "first wrong", "second wrong", "fine"};
     enum trust_verdict v;
     int64_t second = json_integer_value(json_object_get(e->second, "worker"));
     int rc = judge(s, r, e, worker, scores, body, &v, err);
-    if (rc < 0)
+    if (rc < 0 || (rc = count_opinions(s, r, e, worker, scores, body, err)) < 0)
         return rc;
     *result = json_pack("{ss sI}", "verdict", names[v], "by", (json_int_t)worker);
     if (v == TRUST_FINE && worker != e->worker && (rc = agreed(s, e->worker, err)) >= 0)

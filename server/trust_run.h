@@ -18,7 +18,7 @@ int trust_run_scored(struct server *s, const struct search_run *r, int64_t worke
 
 /* An opinion came in: scores[i] belongs to e->rows[i]. *result (new reference or NULL) is for the errand. Sets
  * s->reload when scores were taken back: memory is read again after the commit. */
-int trust_run_checked(struct server *s, const struct search_run *r, const struct errand *e, int64_t worker,
+int trust_run_checked(struct server *s, struct search_run *r, const struct errand *e, int64_t worker,
                       const json_t *const *scores, const json_t *body, json_t **result, struct err *err);
 
 /* An administrator lets a quarantined worker work again, from the beginning. */

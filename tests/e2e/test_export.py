@@ -36,7 +36,7 @@ def check(server, search, rows):
     assert [int(c["index"]) for c in table] == [r["index"] for r in rows]
     for r, j, c in zip(rows, doc["candidates"], table):
         for name in ("code", "class", "status", "n_images", "n_correct", "n_correct_top5", "macs", "params",
-                     "generation", "worker", "scored_at", "accuracy", "loss", "truth"):
+                     "generation", "worker", "scored_at", "accuracy", "loss", "truth", "replicas", "agreed"):
             want = r.get(name)
             assert j[name] == want, name
             if want is None or isinstance(want, str):
@@ -111,7 +111,7 @@ def multiply(server, search, n):
         db.execute("""WITH RECURSIVE k(i) AS (SELECT 40 UNION ALL SELECT i + 1 FROM k WHERE i + 1 < ?2)
             INSERT INTO candidate SELECT search, i, code || ':' || i, printf('%032x', i), class, macs + i, params,
                 generation, state, job, n_images, n_correct, n_correct_top5, loss_sum + i / 7.0, stats_digest, worker,
-                scored_at + i, error
+                scored_at + i, error, repeats, agreed
             FROM k JOIN candidate c ON c.search = ?1 AND c.idx = i % 40""", (search, n))
     db.close()
 

@@ -88,3 +88,47 @@ def test_nothing_is_repeated_when_off_or_alone(cluster):
         workers = [PlayedWorker(server, f"w{i}") for i in range(n)]
         run(server, search, workers, random.Random(1))
         assert "errand_queued" not in server.process.text()
+
+
+def marks(server, search):
+    return sorted((r["status"], r["replicas"], r["agreed"]) for r in server.ranking(search))
+
+
+def test_a_score_says_how_many_repeated_it_and_how_many_agreed(cluster):
+    server = cluster("--check-results", "adaptive").server
+    _, checkpoint, dataset = store_demo(server)
+    a, b = PlayedWorker(server, "a"), PlayedWorker(server, "b")
+    bad = BadWorker(server, "bad")
+
+    def take(worker):
+        lease, = wait_for(f"a job for {worker}", worker.lease, 60)
+        return lease
+
+    def search_of_one(**more):
+        made = start_search(server, checkpoint, dataset, strategy={"name": "random", "count": 1}, **more)["id"]
+        wait_for("it to be queued", lambda: marks(server, made), 60)
+        return made
+
+    search = search_of_one()
+    assert marks(server, search) == [("queued", None, None)]
+    a.deliver(take(a))
+    assert marks(server, search) == [("scored", 1, 1)]
+    bad.deliver(take(bad))
+    assert marks(server, search) == [("scored", 2, 1)]
+    b.deliver(take(b))
+    assert marks(server, search) == [("scored", 3, 2)]
+    server.process.kill()
+    server.start()
+    assert marks(server, search) == [("scored", 3, 2)]
+    best = server.api("GET", f"/searches/{search}")["best"]
+    assert (best["replicas"], best["agreed"]) == (3, 2)
+
+    search = search_of_one(seed=2)
+    bad.deliver(take(bad))
+    a.deliver(take(a))
+    assert marks(server, search) == [("scored", 2, 1)]
+    b.deliver(take(b))  # outvoted: its scores are taken back, and what was said of them with them
+    assert marks(server, search) == [("queued", None, None)]
+    a.deliver(take(a))
+    b.deliver(take(b))
+    assert marks(server, search) == [("scored", 2, 2)]

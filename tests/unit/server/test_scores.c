@@ -299,6 +299,11 @@ TEST(scores_rows)
     struct scores_row row;
     scores_get(s, 20, &row);
     CHECK(row.accuracy == .5 && row.top5 == .9 && row.loss == 1.4 && row.worker == 3 && row.scored_at_ms == 77);
+    CHECK(row.repeats == 0 && row.agreed == 0);
+    scores_repeated(s, 20, 2, 1);
+    scores_repeated(s, 20, 254, 1); /* shown up to 255 */
+    scores_get(s, 20, &row);
+    CHECK(row.repeats == 255 && row.agreed == 2);
     scores_get(s, 22, &row);
     CHECK(isnan(row.accuracy) && row.status == SCORES_FAILED && row.worker == 4 && isnan(row.truth));
     scores_free(s);

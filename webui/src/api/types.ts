@@ -282,6 +282,10 @@ export interface Candidate {
   backend?: string | null;
   build?: string | null;
   scored_at?: number | null;
+  /** Workers whose results for it were compared, its own included; null while it is queued */
+  replicas?: number | null;
+  /** How many of them agree with what is shown, itself included: 2 and more, another worker has confirmed it */
+  agreed?: number | null;
   /** This and what follows only for one candidate */
   job?: number | null;
   /** Of the whole job */
