@@ -1,4 +1,4 @@
-"""Layers shared by dna.py and bossnas_mbconv.py: the EfficientNet kind of MBConv, its stem and head."""
+"""The EfficientNet kind of MBConv for dna.py and bossnas_mbconv.py; stem and head."""
 import torch.nn.functional as F
 from torch import nn
 
