@@ -72,6 +72,20 @@ def test_ofa_specialised_networks(tmp_path):
     assert checked >= 40, checked
 
 
+def test_attentive_networks(tmp_path):
+    """MFLOPs of AttentiveNAS's A0 to A6 (README of facebookresearch/AttentiveNAS), of the networks that its
+    configs/eval_attentive_nas_models.yml lists; that file may not be given on, so it is read where it is."""
+    path = TABLES / "attentivenas/attentivenas_a0_a6.yml"
+    if not path.exists():
+        pytest.skip(f"SKIP: {path} not found")
+    fields = {key: re.findall(rf"^        {key}: \[?([0-9, ]+)", path.read_text(), re.M)
+              for key in ("resolution", "width", "depth", "kernel_size", "expand_ratio")}
+    doc = document("attentive-nas")
+    for i, mflops in enumerate((203.4, 279.2, 316.7, 356.5, 443.5, 490.5, 709.0)):
+        code = ",".join(fields[key][i].strip() for key in fields).replace(" ", "")
+        assert round(int(cost(doc, code, tmp_path)["macs"]) / 1e5) == round(mflops * 10), i
+
+
 def test_autoformer_published_network(tmp_path):
     """AutoFormer-T of the paper's table: 1.3 G and 5.7 M, the latter without the classifier (arXiv 2107.00651); depth,
     ratios, heads and width from experiments/subnet/AutoFormer-T.yaml, whose ratio 3 is outside the supernet's space."""

@@ -102,22 +102,48 @@ TEST(docs_dna)
     spaces_document("dna", "129387384795561984");
 }
 
+static void check_bossnas(const struct space *s, const char *code, int64_t table_macs, int64_t table_params)
+{
+    struct cost c = spaces_cost(s, code);
+    int64_t convs = 16 * 24 + 24 * 40 + 40 * 80 + 80 * 112 + 112 * 192;
+    int64_t macs = 16 * 24 * 56 * 56 + 24 * 40 * 28 * 28 + (40 * 80 + 80 * 112) * 14 * 14 + 112 * 192 * 7 * 7;
+    CHECK_INT(c.conv_macs, table_macs + macs);
+    CHECK_INT(c.params, table_params + convs + 2 * (24 + 40 + 80 + 112 + 192));
+}
+
 /* The trained networks of BossNAS's ranking experiment have no shortcut where shapes change: the table's 486,885,472
  * MACs and 5,656,456 parameters and the five shortcuts' convolutions and BatchNorms. */
 TEST(docs_bossnas_mbconv)
 {
     spaces_document("bossnas-mbconv", "68719476736"); /* 4^18 */
     struct space *s = spaces_open("bossnas-mbconv");
-    struct cost c = spaces_cost(s, "11 1111 1101 1011 1101");
-    int64_t convs = 16 * 24 + 24 * 40 + 40 * 80 + 80 * 112 + 112 * 192;
-    int64_t macs = 16 * 24 * 56 * 56 + 24 * 40 * 28 * 28 + (40 * 80 + 80 * 112) * 14 * 14 + 112 * 192 * 7 * 7;
-    CHECK_INT(c.conv_macs, 486885472 + macs);
-    CHECK_INT(c.params, 5656456 + convs + 2 * (24 + 40 + 80 + 112 + 192));
+    check_bossnas(s, "11 1111 1101 1011 1101", 486885472, 5656456);
     space_free(s);
 }
 
-/* NATS-Bench's sample record of 8:8:8:8:8: 4.481114 M (with ten additions of the classifier's bias), .011714 M
- * parameters; the largest of its table: 274.40 M, .7137 M. */
+/* All 23 of them. */
+TEST(docs_bossnas_mbconv_table)
+{
+    FILE *f = spaces_shared("data/tables/bossnas/mbconv23_imagenet.csv");
+    struct space *s = spaces_open("bossnas-mbconv");
+    char line[256], code[32];
+    long long macs, params;
+    int rows = 0;
+    CHECK(fgets(line, sizeof line, f) != NULL);
+    for (; fgets(line, sizeof line, f); rows++) {
+        CHECK_INT(sscanf(line, "%22[0-3-],%*[^,],%*[^,],%*[^,],%*[^,],%*[^,],%*f,%*f,%lld,%lld", code, &macs, &params),
+                  3);
+        for (char *dash = code; (dash = strchr(dash, '-'));)
+            *dash = ' ';
+        check_bossnas(s, code, macs, params);
+    }
+    CHECK_INT(rows, 23);
+    fclose(f);
+    space_free(s);
+}
+
+/* NATS-Bench's sample records, index 0, 11 and 284: 4.481114, 6.84065, 21.827994 M (with ten additions of the
+ * classifier's bias) and .011714, .049202, .144834 M parameters; the largest of its table: 274.40 M, .7137 M. */
 TEST(docs_nats_sss)
 {
     spaces_document("nats-bench-sss", "32768"); /* 8^5 */
@@ -125,6 +151,12 @@ TEST(docs_nats_sss)
     struct cost c = spaces_cost(s, "8:8:8:8:8");
     CHECK_INT(c.conv_macs + 10, 4481114);
     CHECK_INT(c.params, 11714);
+    c = spaces_cost(s, "8:8:8:16:32");
+    CHECK_INT(c.conv_macs + 10, 6840650);
+    CHECK_INT(c.params, 49202);
+    c = spaces_cost(s, "8:8:40:32:40");
+    CHECK_INT(c.conv_macs + 10, 21827994);
+    CHECK_INT(c.params, 144834);
     c = spaces_cost(s, "64:64:64:64:64");
     CHECK_NEAR((double)c.conv_macs / 1e6, 274.40, 0.005);
     CHECK_NEAR((double)c.params / 1e6, 0.7137, 0.00005);

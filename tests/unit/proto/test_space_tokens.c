@@ -107,6 +107,26 @@ TEST(docs_efficientbert_published)
     space_free(s);
 }
 
+/* Of the 16^6 sets of pairs 4.48 M (26.7 %) have 15 to 16 M parameters, by that table: formulas have no weights, so
+ * this is their share of uniform architectures too; 4.5 standard deviations. */
+TEST(docs_efficientbert_window)
+{
+    struct space *s = spaces_open("efficientbert-ffn");
+    struct rng r;
+    struct err err;
+    int choice[SPACE_MAX_DECISIONS], inside = 0, n = 1500;
+    rng_seed(&r, 31, 0);
+    for (int i = 0; i < n; i++) {
+        char code[SPACE_MAX_CODE];
+        space_sample(s, &r, choice);
+        CHECK(space_code_print(s, choice, code, sizeof code, &err) == 0);
+        double params = efficientbert(s, code);
+        inside += params >= 15 && params <= 16;
+    }
+    CHECK_NEAR((double)inside / n, 0.267, 4.5 * 0.4424 / 38.73);
+    space_free(s);
+}
+
 /* Its models/configs.py lists parameters in millions: embeddings and fit, one attention, one layer's FFNs of each pair.
  */
 TEST(docs_efficientbert_table)
