@@ -1,228 +1,14 @@
-/* pickle: see pickle.h. One function per family of instructions; the table of names is pickle_globals. */
+/* pickle: see pickle.h. One function per family of instructions; the stack is pickle_machine's, the table of names
+ * pickle_globals'. */
 #include "proto/pickle.h"
 
 #include "proto/pickle_globals.h"
+#include "proto/pickle_machine.h"
 #include "proto/tensor.h"
 
-#include <stdio.h>
 #include <string.h>
 
-struct machine {
-    struct cursor *c;
-    struct arena *a;
-    pickle_persistent *persistent;
-    void *ctx;
-    struct pickle_seq stack, marks, memo; /* marks hold stack heights */
-    uint64_t op_at;
-    struct err *err;
-};
-
-static int fail(struct machine *m, enum err_code code, const char *text)
-{
-    char place[32];
-    return err_set(m->err, code, source_place(place, m->op_at), "%s", text);
-}
-
-static int no_memory(struct machine *m)
-{
-    char place[32];
-    return err_set(m->err, ERR_TOO_LARGE, source_place(place, m->op_at),
-                   "the pickle needs more memory than its size allows");
-}
-
-static int damaged(struct machine *m)
-{
-    return fail(m, ERR_CORRUPT, "the pickle is damaged");
-}
-
-static int seq_reserve(struct machine *m, struct pickle_seq *s, size_t more)
-{
-    if (s->capacity - s->count >= more)
-        return 0;
-    size_t capacity = s->capacity * 2 > s->count + more ? s->capacity * 2 : s->count + more;
-    struct pickle_value *items = arena_array(m->a, capacity, sizeof *items);
-    if (!items)
-        return no_memory(m);
-    if (s->count)
-        memcpy(items, s->items, s->count * sizeof *items);
-    s->items = items;
-    s->capacity = capacity;
-    return 0;
-}
-
-static int seq_add(struct machine *m, struct pickle_seq *s, const struct pickle_value *v, size_t n)
-{
-    int rc = seq_reserve(m, s, n);
-    if (rc == 0 && n) {
-        memcpy(s->items + s->count, v, n * sizeof *v);
-        s->count += n;
-    }
-    return rc;
-}
-
-static int push(struct machine *m, struct pickle_value v)
-{
-    return seq_add(m, &m->stack, &v, 1);
-}
-
-static size_t floor_of(const struct machine *m) /* what lies below the last mark is out of reach */
-{
-    return m->marks.count ? (size_t)m->marks.items[m->marks.count - 1].u.i : 0;
-}
-
-static int pop(struct machine *m, struct pickle_value *v)
-{
-    if (m->stack.count <= floor_of(m))
-        return damaged(m);
-    *v = m->stack.items[--m->stack.count];
-    return 0;
-}
-
-/* The values since the last mark; they stay readable until the next push. */
-static int pop_mark(struct machine *m, struct pickle_value **first, size_t *n)
-{
-    if (!m->marks.count)
-        return damaged(m);
-    size_t at = floor_of(m);
-    m->marks.count--;
-    *first = m->stack.items + at;
-    *n = m->stack.count - at;
-    m->stack.count = at;
-    return 0;
-}
-
-static int read_uint(struct machine *m, int bytes, uint64_t *out)
-{
-    unsigned char b[8];
-    int rc = cursor_read(m->c, b, (size_t)bytes, m->err);
-    *out = 0;
-    for (int i = bytes - 1; rc == 0 && i >= 0; i--)
-        *out = *out << 8 | b[i];
-    return rc;
-}
-
-static int read_string(struct machine *m, uint64_t n, const struct pickle_string **out)
-{
-    if (n > cursor_left(m->c))
-        return fail(m, ERR_CORRUPT, "truncated: a string is longer than the rest of the pickle");
-    struct pickle_string *s = arena_alloc(m->a, sizeof *s + (size_t)n + 1);
-    if (!s)
-        return no_memory(m);
-    s->n = (size_t)n;
-    *out = s;
-    return cursor_read(m->c, s->text, (size_t)n, m->err);
-}
-
-static int push_string(struct machine *m, int length_bytes)
-{
-    uint64_t n;
-    struct pickle_value v = {.kind = PICKLE_STRING};
-    int rc = read_uint(m, length_bytes, &n);
-    if (rc == 0)
-        rc = read_string(m, n, &v.u.string);
-    return rc == 0 ? push(m, v) : rc;
-}
-
-static int push_int(struct machine *m, int bytes, int is_signed)
-{
-    uint64_t n;
-    int rc = read_uint(m, bytes, &n);
-    if (rc != 0)
-        return rc;
-    return push(m, (struct pickle_value){.kind = PICKLE_INT, .u.i = is_signed ? (int32_t)(uint32_t)n : (int64_t)n});
-}
-
-static int push_long(struct machine *m, int length_bytes)
-{
-    uint64_t n;
-    struct pickle_value v = {.kind = PICKLE_BIGINT};
-    int rc = read_uint(m, length_bytes, &n);
-    if (rc != 0)
-        return rc;
-    if (n > 8) {
-        rc = read_string(m, n, &v.u.string);
-        return rc == 0 ? push(m, v) : rc;
-    }
-    uint64_t bits = 0;
-    rc = n ? read_uint(m, (int)n, &bits) : 0;
-    if (rc != 0)
-        return rc;
-    if (n && n < 8 && bits >> (8 * n - 1))
-        bits |= ~(uint64_t)0 << (8 * n); /* two's complement */
-    return push(m, (struct pickle_value){.kind = PICKLE_INT, .u.i = (int64_t)bits});
-}
-
-static int push_float(struct machine *m)
-{
-    unsigned char b[8];
-    int rc = cursor_read(m->c, b, sizeof b, m->err);
-    uint64_t bits = 0;
-    for (int i = 0; rc == 0 && i < 8; i++)
-        bits = bits << 8 | b[i];
-    struct pickle_value v = {.kind = PICKLE_FLOAT};
-    memcpy(&v.u.f, &bits, sizeof bits);
-    return rc == 0 ? push(m, v) : rc;
-}
-
-static int push_seq(struct machine *m, enum pickle_kind kind, const struct pickle_value *items, size_t n)
-{
-    struct pickle_seq *s = arena_alloc(m->a, sizeof *s);
-    if (!s)
-        return no_memory(m);
-    int rc = seq_add(m, s, items, n);
-    return rc == 0 ? push(m, (struct pickle_value){.kind = kind, .u.seq = s}) : rc;
-}
-
-static int push_tuple(struct machine *m, size_t n)
-{
-    if (m->stack.count - floor_of(m) < n)
-        return damaged(m);
-    m->stack.count -= n;
-    return push_seq(m, PICKLE_TUPLE, m->stack.items + m->stack.count, n);
-}
-
-static int push_marked(struct machine *m, enum pickle_kind kind)
-{
-    struct pickle_value *first = NULL;
-    size_t n = 0;
-    int rc = pop_mark(m, &first, &n);
-    if (rc == 0 && kind == PICKLE_DICT && n % 2)
-        return damaged(m);
-    if (rc == 0 && kind == PICKLE_OPAQUE)
-        return push(m, (struct pickle_value){.kind = PICKLE_OPAQUE});
-    return rc == 0 ? push_seq(m, kind, first, n) : rc;
-}
-
-/* APPENDS, SETITEMS, ADDITEMS and their single forms: the container below takes the values, if it keeps any. */
-static int extend(struct machine *m, enum pickle_kind kind, const struct pickle_value *first, size_t n)
-{
-    if (m->stack.count <= floor_of(m) || (kind == PICKLE_DICT && n % 2))
-        return damaged(m);
-    struct pickle_value *target = &m->stack.items[m->stack.count - 1];
-    if (target->kind == PICKLE_OPAQUE)
-        return 0;
-    if (target->kind != kind)
-        return damaged(m);
-    return seq_add(m, target->u.seq, first, n);
-}
-
-static int extend_marked(struct machine *m, enum pickle_kind kind)
-{
-    struct pickle_value *first = NULL;
-    size_t n = 0;
-    int rc = pop_mark(m, &first, &n);
-    return rc == 0 ? extend(m, kind, first, n) : rc;
-}
-
-static int extend_last(struct machine *m, enum pickle_kind kind, size_t n)
-{
-    if (m->stack.count - floor_of(m) < n)
-        return damaged(m);
-    m->stack.count -= n;
-    return extend(m, kind, m->stack.items + m->stack.count, n);
-}
-
-static int push_global(struct machine *m, const char *module, const char *name)
+static int push_global(struct pickle_machine *m, const char *module, const char *name)
 {
     int row = pickle_global_find(module, name);
     char place[32];
@@ -231,10 +17,10 @@ static int push_global(struct machine *m, const char *module, const char *name)
                        "the pickle refers to %.100s.%.100s, which is not read: save a state dict (model.state_dict()) "
                        "of plain tensors",
                        module, name);
-    return push(m, (struct pickle_value){.kind = PICKLE_GLOBAL, .index = (uint32_t)row});
+    return pickle_machine_push(m, (struct pickle_value){.kind = PICKLE_GLOBAL, .index = (uint32_t)row});
 }
 
-static int read_line(struct machine *m, char *out, size_t size)
+static int read_line(struct pickle_machine *m, char *out, size_t size)
 {
     for (size_t n = 0; n < size; n++) {
         int rc = cursor_read(m->c, out + n, 1, m->err);
@@ -247,10 +33,10 @@ static int read_line(struct machine *m, char *out, size_t size)
         if ((unsigned char)out[n] < 0x20)
             out[n] = '?'; /* it will not be found, and must not disturb the message */
     }
-    return fail(m, ERR_CORRUPT, "a name in the pickle is too long");
+    return pickle_machine_fail(m, ERR_CORRUPT, "a name in the pickle is too long");
 }
 
-static int op_global(struct machine *m)
+static int op_global(struct pickle_machine *m)
 {
     char module[256], name[256];
     int rc = read_line(m, module, sizeof module);
@@ -259,16 +45,16 @@ static int op_global(struct machine *m)
     return rc == 0 ? push_global(m, module, name) : rc;
 }
 
-static int op_stack_global(struct machine *m)
+static int op_stack_global(struct pickle_machine *m)
 {
     struct pickle_value module = {0}, name = {0};
-    int rc = pop(m, &name);
+    int rc = pickle_machine_pop(m, &name);
     if (rc == 0)
-        rc = pop(m, &module);
+        rc = pickle_machine_pop(m, &module);
     if (rc != 0)
         return rc;
     if (name.kind != PICKLE_STRING || module.kind != PICKLE_STRING)
-        return damaged(m);
+        return pickle_machine_damaged(m);
     return push_global(m, module.u.string->text, name.u.string->text);
 }
 
@@ -285,26 +71,26 @@ static int int_tuple(const struct pickle_value *v, int64_t out[TENSOR_MAX_DIMS],
     return 0;
 }
 
-static int call_tensor(struct machine *m, const struct pickle_seq *args)
+static int call_tensor(struct pickle_machine *m, const struct pickle_seq *args)
 {
     struct pickle_tensor *t = arena_alloc(m->a, sizeof *t);
     if (!t)
-        return no_memory(m);
+        return pickle_machine_no_memory(m);
     const struct pickle_value *v = args->items;
     int strides;
     if (args->count < 4 || v[0].kind != PICKLE_STORAGE || v[1].kind != PICKLE_INT || v[1].u.i < 0 ||
         int_tuple(&v[2], t->dims, &t->ndim) != 0 || int_tuple(&v[3], t->strides, &strides) != 0 || strides != t->ndim)
-        return fail(m, ERR_CORRUPT,
-                    "a tensor is not described by storage, offset, size and stride of at most 8 dimensions");
+        return pickle_machine_fail(
+            m, ERR_CORRUPT, "a tensor is not described by storage, offset, size and stride of at most 8 dimensions");
     t->storage = v[0].index;
     t->offset = v[1].u.i;
-    return push(m, (struct pickle_value){.kind = PICKLE_TENSOR, .u.tensor = t});
+    return pickle_machine_push(m, (struct pickle_value){.kind = PICKLE_TENSOR, .u.tensor = t});
 }
 
 /* Python 2 pickled ordered dicts as a list of pairs. */
-static int call_dict(struct machine *m, const struct pickle_seq *args)
+static int call_dict(struct pickle_machine *m, const struct pickle_seq *args)
 {
-    int rc = push_seq(m, PICKLE_DICT, NULL, 0);
+    int rc = pickle_machine_push_seq(m, PICKLE_DICT, NULL, 0);
     if (rc != 0 || !args->count || args->items[0].kind != PICKLE_LIST)
         return rc;
     struct pickle_seq *out = m->stack.items[m->stack.count - 1].u.seq;
@@ -312,56 +98,57 @@ static int call_dict(struct machine *m, const struct pickle_seq *args)
     for (size_t i = 0; rc == 0 && i < pairs->count; i++) {
         const struct pickle_value *pair = &pairs->items[i];
         if ((pair->kind != PICKLE_LIST && pair->kind != PICKLE_TUPLE) || pair->u.seq->count != 2)
-            return damaged(m);
-        rc = seq_add(m, out, pair->u.seq->items, 2);
+            return pickle_machine_damaged(m);
+        rc = pickle_machine_seq_add(m, out, pair->u.seq->items, 2);
     }
     return rc;
 }
 
-static int op_reduce(struct machine *m)
+static int op_reduce(struct pickle_machine *m)
 {
     struct pickle_value args = {0}, callable = {0};
-    int rc = pop(m, &args);
+    int rc = pickle_machine_pop(m, &args);
     if (rc == 0)
-        rc = pop(m, &callable);
+        rc = pickle_machine_pop(m, &callable);
     if (rc != 0)
         return rc;
     if (callable.kind != PICKLE_GLOBAL || args.kind != PICKLE_TUPLE)
-        return damaged(m);
+        return pickle_machine_damaged(m);
     switch (pickle_global_call(callable.index)) {
     case CALL_DICT:
         return call_dict(m, args.u.seq);
     case CALL_TENSOR:
         return call_tensor(m, args.u.seq);
     case CALL_PARAMETER:
-        return args.u.seq->count ? push(m, args.u.seq->items[0]) : damaged(m);
+        return args.u.seq->count ? pickle_machine_push(m, args.u.seq->items[0]) : pickle_machine_damaged(m);
     case CALL_SIZE:
-        return args.u.seq->count == 1 ? push(m, args.u.seq->items[0]) : damaged(m);
+        return args.u.seq->count == 1 ? pickle_machine_push(m, args.u.seq->items[0]) : pickle_machine_damaged(m);
     case CALL_STORAGE:
-        return fail(m, ERR_UNSUPPORTED, "the pickle holds a storage by itself; only tensors are read");
+        return pickle_machine_fail(m, ERR_UNSUPPORTED, "the pickle holds a storage by itself; only tensors are read");
     default:
-        return push(m, (struct pickle_value){.kind = PICKLE_OPAQUE});
+        return pickle_machine_push(m, (struct pickle_value){.kind = PICKLE_OPAQUE});
     }
 }
 
-static int op_persistent(struct machine *m)
+static int op_persistent(struct pickle_machine *m)
 {
     struct pickle_value id = {0}, v = {.kind = PICKLE_OPAQUE};
-    int rc = pop(m, &id);
+    int rc = pickle_machine_pop(m, &id);
     if (rc != 0)
         return rc;
     if (id.kind != PICKLE_TUPLE || !m->persistent)
-        return damaged(m);
+        return pickle_machine_damaged(m);
     rc = m->persistent(m->ctx, id.u.seq, &v, m->err);
-    return rc == 0 ? push(m, v) : rc;
+    return rc == 0 ? pickle_machine_push(m, v) : rc;
 }
 
-static int op_put(struct machine *m, uint64_t index)
+static int op_put(struct pickle_machine *m, uint64_t index)
 {
-    if (m->stack.count <= floor_of(m) || index > m->memo.count + 1024) /* picklers number them as they come */
-        return damaged(m);
+    if (m->stack.count <= pickle_machine_floor_of(m) ||
+        index > m->memo.count + 1024) /* picklers number them as they come */
+        return pickle_machine_damaged(m);
     while (m->memo.count <= index) {
-        int rc = seq_add(m, &m->memo, &(struct pickle_value){0}, 1);
+        int rc = pickle_machine_seq_add(m, &m->memo, &(struct pickle_value){0}, 1);
         if (rc != 0)
             return rc;
     }
@@ -369,48 +156,49 @@ static int op_put(struct machine *m, uint64_t index)
     return 0;
 }
 
-static int op_memo(struct machine *m, int bytes, int put)
+static int op_memo(struct pickle_machine *m, int bytes, int put)
 {
     uint64_t index;
-    int rc = read_uint(m, bytes, &index);
+    int rc = pickle_machine_read_uint(m, bytes, &index);
     if (rc != 0)
         return rc;
     if (put)
         return op_put(m, index);
-    return index < m->memo.count ? push(m, m->memo.items[index]) : damaged(m);
+    return index < m->memo.count ? pickle_machine_push(m, m->memo.items[index]) : pickle_machine_damaged(m);
 }
 
-static int op_mark(struct machine *m)
+static int op_mark(struct pickle_machine *m)
 {
-    return seq_add(m, &m->marks, &(struct pickle_value){.kind = PICKLE_INT, .u.i = (int64_t)m->stack.count}, 1);
+    return pickle_machine_seq_add(m, &m->marks,
+                                  &(struct pickle_value){.kind = PICKLE_INT, .u.i = (int64_t)m->stack.count}, 1);
 }
 
-static int op_skip(struct machine *m, int bytes) /* PROTO and FRAME: nothing to do */
+static int op_skip(struct pickle_machine *m, int bytes) /* PROTO and FRAME: nothing to do */
 {
     uint64_t n;
-    int rc = read_uint(m, bytes, &n);
+    int rc = pickle_machine_read_uint(m, bytes, &n);
     if (rc == 0 && bytes == 1 && (n < 2 || n > 5))
-        return fail(m, ERR_UNSUPPORTED, "the pickle's protocol is not 2 to 5");
+        return pickle_machine_fail(m, ERR_UNSUPPORTED, "the pickle's protocol is not 2 to 5");
     return rc;
 }
 
-static int op_pop(struct machine *m, size_t n)
+static int op_pop(struct pickle_machine *m, size_t n)
 {
     struct pickle_value ignored = {0};
     int rc = 0;
     while (rc == 0 && n--)
-        rc = pop(m, &ignored);
+        rc = pickle_machine_pop(m, &ignored);
     return rc;
 }
 
-static int unknown(struct machine *m, int op)
+static int unknown(struct pickle_machine *m, int op)
 {
     char place[32];
     return err_set(m->err, ERR_UNSUPPORTED, source_place(place, m->op_at),
                    "pickle instruction 0x%02x is not read (torch.save never writes it)", (unsigned)op);
 }
 
-static int step(struct machine *m, int op)
+static int step(struct pickle_machine *m, int op)
 {
     struct pickle_value *first = NULL;
     size_t n = 0;
@@ -424,66 +212,66 @@ static int step(struct machine *m, int op)
     case '0': /* POP */
         return op_pop(m, 1);
     case '1': /* POP_MARK */
-        return pop_mark(m, &first, &n);
+        return pickle_machine_pop_mark(m, &first, &n);
     case 'N':
-        return push(m, (struct pickle_value){.kind = PICKLE_NONE});
+        return pickle_machine_push(m, (struct pickle_value){.kind = PICKLE_NONE});
     case 0x88: /* NEWTRUE */
     case 0x89: /* NEWFALSE */
-        return push(m, (struct pickle_value){.kind = PICKLE_BOOL, .u.i = op == 0x88});
+        return pickle_machine_push(m, (struct pickle_value){.kind = PICKLE_BOOL, .u.i = op == 0x88});
     case 'J': /* BININT */
-        return push_int(m, 4, 1);
+        return pickle_machine_push_int(m, 4, 1);
     case 'K': /* BININT1 */
-        return push_int(m, 1, 0);
+        return pickle_machine_push_int(m, 1, 0);
     case 'M': /* BININT2 */
-        return push_int(m, 2, 0);
+        return pickle_machine_push_int(m, 2, 0);
     case 0x8a: /* LONG1 */
-        return push_long(m, 1);
+        return pickle_machine_push_long(m, 1);
     case 0x8b: /* LONG4 */
-        return push_long(m, 4);
+        return pickle_machine_push_long(m, 4);
     case 'G': /* BINFLOAT */
-        return push_float(m);
+        return pickle_machine_push_float(m);
     case 'U':  /* SHORT_BINSTRING */
     case 'C':  /* SHORT_BINBYTES */
     case 0x8c: /* SHORT_BINUNICODE */
-        return push_string(m, 1);
+        return pickle_machine_push_string(m, 1);
     case 'T': /* BINSTRING */
     case 'B': /* BINBYTES */
     case 'X': /* BINUNICODE */
-        return push_string(m, 4);
+        return pickle_machine_push_string(m, 4);
     case 0x8d: /* BINUNICODE8 */
     case 0x8e: /* BINBYTES8 */
     case 0x96: /* BYTEARRAY8 */
-        return push_string(m, 8);
+        return pickle_machine_push_string(m, 8);
     case ')': /* EMPTY_TUPLE */
-        return push_tuple(m, 0);
+        return pickle_machine_push_tuple(m, 0);
     case 0x85: /* TUPLE1 */
     case 0x86:
     case 0x87:
-        return push_tuple(m, (size_t)(op - 0x84));
+        return pickle_machine_push_tuple(m, (size_t)(op - 0x84));
     case 't': /* TUPLE */
-        return push_marked(m, PICKLE_TUPLE);
+        return pickle_machine_push_marked(m, PICKLE_TUPLE);
     case ']': /* EMPTY_LIST */
-        return push_seq(m, PICKLE_LIST, NULL, 0);
+        return pickle_machine_push_seq(m, PICKLE_LIST, NULL, 0);
     case 'l': /* LIST */
-        return push_marked(m, PICKLE_LIST);
+        return pickle_machine_push_marked(m, PICKLE_LIST);
     case '}': /* EMPTY_DICT */
-        return push_seq(m, PICKLE_DICT, NULL, 0);
+        return pickle_machine_push_seq(m, PICKLE_DICT, NULL, 0);
     case 'd': /* DICT */
-        return push_marked(m, PICKLE_DICT);
+        return pickle_machine_push_marked(m, PICKLE_DICT);
     case 0x8f: /* EMPTY_SET */
-        return push(m, (struct pickle_value){.kind = PICKLE_OPAQUE});
+        return pickle_machine_push(m, (struct pickle_value){.kind = PICKLE_OPAQUE});
     case 0x91: /* FROZENSET */
-        return push_marked(m, PICKLE_OPAQUE);
+        return pickle_machine_push_marked(m, PICKLE_OPAQUE);
     case 'a': /* APPEND */
-        return extend_last(m, PICKLE_LIST, 1);
+        return pickle_machine_extend_last(m, PICKLE_LIST, 1);
     case 'e': /* APPENDS */
-        return extend_marked(m, PICKLE_LIST);
+        return pickle_machine_extend_marked(m, PICKLE_LIST);
     case 's': /* SETITEM */
-        return extend_last(m, PICKLE_DICT, 2);
+        return pickle_machine_extend_last(m, PICKLE_DICT, 2);
     case 'u': /* SETITEMS */
-        return extend_marked(m, PICKLE_DICT);
+        return pickle_machine_extend_marked(m, PICKLE_DICT);
     case 0x90: /* ADDITEMS */
-        return extend_marked(m, PICKLE_OPAQUE);
+        return pickle_machine_extend_marked(m, PICKLE_OPAQUE);
     case 'c': /* GLOBAL */
         return op_global(m);
     case 0x93: /* STACK_GLOBAL */
@@ -513,14 +301,14 @@ static int step(struct machine *m, int op)
 int pickle_read(struct cursor *c, struct arena *a, pickle_persistent *persistent, void *ctx, struct pickle_value *out,
                 struct err *err)
 {
-    struct machine m = {.c = c, .a = a, .persistent = persistent, .ctx = ctx, .err = err, .op_at = c->at};
-    int rc = seq_reserve(&m, &m.stack, 64); /* there is always a stack to point into */
+    struct pickle_machine m = {.c = c, .a = a, .persistent = persistent, .ctx = ctx, .err = err, .op_at = c->at};
+    int rc = pickle_machine_seq_reserve(&m, &m.stack, 64); /* there is always a stack to point into */
     while (rc == 0) {
         unsigned char op;
         m.op_at = c->at;
         rc = cursor_read(c, &op, 1, err);
         if (rc == 0 && op == '.')
-            return m.marks.count == 0 && m.stack.count == 1 ? pop(&m, out) : damaged(&m);
+            return m.marks.count == 0 && m.stack.count == 1 ? pickle_machine_pop(&m, out) : pickle_machine_damaged(&m);
         if (rc == 0)
             rc = step(&m, op);
     }

@@ -22,6 +22,7 @@ struct rankpair {
     double *psi;     /* [n] influence values */
     double *scratch; /* [2 n] */
 };
+
 int rankpair_no_memory(struct err *err);
 
 /* For n pairs; ERR_NO_MEMORY. _open ranks x and y (no NaN), _alloc leaves that to the caller. */
