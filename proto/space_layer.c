@@ -1,5 +1,6 @@
-/* space_layer: layers of a document into the compact form: names to slots, texts to templates, attributes to
- * expressions. Shapes are not looked at here. */
+/* space_layer: layers of a document into the compact form: what a layer is, the members any layer may have, calls of
+ * modules. Attributes of operators are space_prim.c's, the words of the structure space_structure.c's. Shapes are not
+ * looked at here. */
 #include "proto/space_parser.h"
 
 #include <ctype.h>
@@ -29,7 +30,7 @@ int parser_reserved(const char *name)
     return prim_find(name) || in_list(heads, name) || in_list(commons, name) || in_list(companions, name);
 }
 
-static struct layer *new_layer(struct space_parser *p, enum layer_kind kind)
+struct layer *parser_new_layer(struct space_parser *p, enum layer_kind kind)
 {
     if (++p->nlayers > SPACE_MAX_LAYERS) {
         parser_fail(p, "a document may have %d layers", SPACE_MAX_LAYERS);
@@ -44,7 +45,7 @@ static struct layer *new_layer(struct space_parser *p, enum layer_kind kind)
     return l;
 }
 
-static int alloc_kids(struct space_parser *p, struct layer *l, size_t n)
+int parser_alloc_kids(struct space_parser *p, struct layer *l, size_t n)
 {
     l->kids = arena_array(&p->s->arena, n ? n : 1, sizeof(struct layer *));
     l->nkids = (int)n;
@@ -52,14 +53,14 @@ static int alloc_kids(struct space_parser *p, struct layer *l, size_t n)
 }
 
 /* An array of layers as the kids of l. */
-static int read_kids(struct space_parser *p, struct layer *l, const json_t *v, size_t min)
+int parser_kids(struct space_parser *p, struct layer *l, const json_t *v, size_t min)
 {
     if (!json_is_array(v))
         return parser_fail(p, "an array of layers is needed");
     size_t n = json_array_size(v);
     if (n < min)
         return parser_fail(p, "at least %zu layer%s needed", min, min == 1 ? " is" : "s are");
-    if (alloc_kids(p, l, n))
+    if (parser_alloc_kids(p, l, n))
         return -1;
     for (size_t i = 0; i < n; i++) {
         size_t mark = parser_enter_index(p, i);
@@ -73,14 +74,14 @@ static int read_kids(struct space_parser *p, struct layer *l, const json_t *v, s
 struct layer *parser_body(struct space_parser *p, const json_t *v)
 {
     int slots = p->nslots;
-    struct layer *l = new_layer(p, L_LIST);
-    if (!l || read_kids(p, l, v, 0))
+    struct layer *l = parser_new_layer(p, L_LIST);
+    if (!l || parser_kids(p, l, v, 0))
         return NULL;
     p->nslots = slots;
     return l;
 }
 
-static int new_slot(struct space_parser *p, const char *name)
+int parser_slot(struct space_parser *p, const char *name)
 {
     if (p->nslots == SPACE_MAX_SLOTS)
         return parser_fail(p, "more than %d names in one body", SPACE_MAX_SLOTS);
@@ -93,7 +94,7 @@ static int new_slot(struct space_parser *p, const char *name)
     return p->nslots++;
 }
 
-static int is_name(const char *s)
+int parser_is_name(const char *s)
 {
     if (!isalpha((unsigned char)*s) && *s != '_')
         return 0;
@@ -101,15 +102,6 @@ static int is_name(const char *s)
         if (!isalnum((unsigned char)*s) && *s != '_')
             return 0;
     return 1;
-}
-
-static struct expr *member_expr(struct space_parser *p, const json_t *doc, const char *member)
-{
-    size_t mark = parser_enter(p, member);
-    struct expr *x = parser_expr(p, json_object_get(doc, member));
-    if (x)
-        parser_leave(p, mark);
-    return x;
 }
 
 /* "x" or "x[i]" */
@@ -125,7 +117,7 @@ static int read_ref(struct space_parser *p, const json_t *v, struct tensor_ref *
         return parser_fail(p, "a tensor's name has 1 to %zu characters", sizeof name - 1);
     memcpy(name, text, len);
     name[len] = '\0';
-    if (!is_name(name))
+    if (!parser_is_name(name))
         return parser_fail(p, "\"%s\" is no name: letters, digits and _", name);
     if ((out->name = parser_tensor(p, name, len)) < 0 || !(out->where = parser_where(p)))
         return -1;
@@ -185,108 +177,6 @@ static int read_common(struct space_parser *p, struct layer *l, const json_t *do
     return 0;
 }
 
-static int read_attr(struct space_parser *p, struct layer *l, enum attr_id id, const json_t *v)
-{
-    size_t mark = parser_enter(p, attr_text(id));
-    if (id == A_TRANSFORM) { /* its template may use the two kernel sizes: {from} and {to} */
-        int slots = p->nslots;
-        if ((l->slot = new_slot(p, "from")) < 0 || new_slot(p, "to") < 0 || !(l->text[id] = parser_tmpl(p, v)))
-            return -1;
-        p->nslots = slots;
-    } else if (attr_is_text(id)) {
-        if (!(l->text[id] = parser_tmpl(p, v)))
-            return -1;
-    } else if (!(l->attr[id] = parser_expr(p, v))) {
-        return -1;
-    }
-    parser_leave(p, mark);
-    return 0;
-}
-
-static int attr_find(const struct prim_def *def, const char *name, struct suggest *s)
-{
-    for (const unsigned char *a = def->attrs; *a; a++) {
-        suggest_offer(s, attr_text(*a - 1));
-        if (strcmp(attr_text(*a - 1), name) == 0)
-            return *a - 1;
-    }
-    return -1;
-}
-
-static int read_attrs(struct space_parser *p, struct layer *l, const json_t *doc)
-{
-    const char *name;
-    const json_t *v;
-    json_object_foreach((json_t *)(uintptr_t)doc, name, v)
-    {
-        struct suggest s;
-        suggest_init(&s, name);
-        int id = attr_find(l->def, name, &s);
-        if (id < 0)
-            return parser_fail(p, "%s has no attribute \"%s\"%s", l->def->name, name, suggest_hint(&s));
-        if (!l->attr[id] && !l->text[id] && read_attr(p, l, (enum attr_id)id, v))
-            return -1;
-    }
-    return 0;
-}
-
-static int read_defaults(struct space_parser *p, struct layer *l)
-{
-    const json_t *doc = json_object_get(p->defaults, l->def->name);
-    if (!doc)
-        return 0;
-    char saved[sizeof p->at];
-    size_t n = p->nat;
-    memcpy(saved, p->at, sizeof saved);
-    p->nat = 0;
-    parser_enter(p, "defaults");
-    parser_enter(p, l->def->name);
-    if (!json_is_object(doc))
-        return parser_fail(p, "an object of attributes is needed");
-    int rc = read_attrs(p, l, doc);
-    if (rc)
-        return rc;
-    memcpy(p->at, saved, sizeof saved);
-    p->nat = n;
-    return 0;
-}
-
-static struct layer *read_prim(struct space_parser *p, const struct prim_def *def, const json_t *v)
-{
-    struct layer *l = new_layer(p, L_PRIM);
-    if (!l)
-        return NULL;
-    l->def = def;
-    l->attr = arena_array(&p->s->arena, A_COUNT_OF, sizeof(struct expr *));
-    l->text = arena_array(&p->s->arena, A_COUNT_OF, sizeof(struct tmpl *));
-    if (!l->attr || !l->text) {
-        parser_no_memory(p);
-        return NULL;
-    }
-    size_t mark = v ? parser_enter(p, def->name) : p->nat;
-    if (json_is_object(v)) {
-        if (read_attrs(p, l, v))
-            return NULL;
-    } else if (v) { /* a bare value is the first attribute */
-        if (!def->attrs[0]) {
-            parser_fail(p, "%s has no attributes: write {}", def->name);
-            return NULL;
-        }
-        if (attr_is_text(def->attrs[0] - 1) ? !(l->text[def->attrs[0] - 1] = parser_tmpl(p, v))
-                                            : !(l->attr[def->attrs[0] - 1] = parser_expr(p, v)))
-            return NULL;
-    }
-    if (read_defaults(p, l))
-        return NULL;
-    for (int i = 0; i < def->required; i++)
-        if (!l->attr[def->attrs[i] - 1] && !l->text[def->attrs[i] - 1]) {
-            parser_fail(p, "%s needs \"%s\"", def->name, attr_text(def->attrs[i] - 1));
-            return NULL;
-        }
-    parser_leave(p, mark);
-    return l;
-}
-
 static int read_args(struct space_parser *p, struct layer *l, const json_t *v)
 {
     const struct module *m = l->module;
@@ -318,7 +208,7 @@ static int read_args(struct space_parser *p, struct layer *l, const json_t *v)
 
 static struct layer *read_call(struct space_parser *p, const char *name, const json_t *v)
 {
-    struct layer *l = new_layer(p, L_CALL);
+    struct layer *l = parser_new_layer(p, L_CALL);
     if (!l || !(l->module = parser_module(p, name)))
         return NULL;
     size_t mark = parser_enter(p, name);
@@ -329,128 +219,6 @@ static struct layer *read_call(struct space_parser *p, const char *name, const j
         return NULL;
     parser_leave(p, mark);
     return l;
-}
-
-static int read_reduce(struct space_parser *p, const json_t *v, enum reduce_kind *out)
-{
-    static const char *const names[] = {"sum", "mean", "concat", NULL};
-    const char *text = json_string_value(v);
-    for (int i = 0; text && names[i]; i++)
-        if (strcmp(text, names[i]) == 0) {
-            *out = (enum reduce_kind)i;
-            return 0;
-        }
-    size_t mark = parser_enter(p, "reduce");
-    (void)mark;
-    return parser_fail(p, "\"sum\", \"mean\" or \"concat\" is needed");
-}
-
-static int read_options(struct space_parser *p, struct layer *l, const json_t *doc, const char *head)
-{
-    l->numbered = 1;
-    if (!(l->select = member_expr(p, doc, head)))
-        return -1;
-    if (l->kind == L_PATHS) {
-        l->reduce = REDUCE_SUM;
-        if (json_object_get(doc, "reduce") && read_reduce(p, json_object_get(doc, "reduce"), &l->reduce))
-            return -1;
-    }
-    size_t mark = parser_enter(p, "of");
-    if (read_kids(p, l, json_object_get(doc, "of"), 1))
-        return -1;
-    if (l->kind == L_PATHS && l->nkids > 32)
-        return parser_fail(p, "at most 32 paths");
-    parser_leave(p, mark);
-    return 0;
-}
-
-static int read_for(struct space_parser *p, struct layer *l, const json_t *doc)
-{
-    const char *var = json_string_value(json_object_get(doc, "for"));
-    if (!var || !is_name(var))
-        return parser_fail(p, "\"for\" names the counter");
-    if (!(l->select = member_expr(p, doc, "to")))
-        return -1;
-    if (json_object_get(doc, "start") && !(l->first = member_expr(p, doc, "start")))
-        return -1;
-    int slots = p->nslots;
-    if ((l->slot = new_slot(p, var)) < 0 || alloc_kids(p, l, 1))
-        return -1;
-    size_t mark = parser_enter(p, "body");
-    if (!(l->kids[0] = parser_body(p, json_object_get(doc, "body"))))
-        return -1;
-    parser_leave(p, mark);
-    p->nslots = slots;
-    return 0;
-}
-
-/* Each name of a let is a layer of its own inside a list; the names last to the end of the enclosing body. */
-static int read_let(struct space_parser *p, struct layer *l, const json_t *v)
-{
-    size_t mark = parser_enter(p, "let"), n = 0;
-    if (!json_is_object(v))
-        return parser_fail(p, "an object of names is needed");
-    if (alloc_kids(p, l, json_object_size(v)))
-        return -1;
-    const char *name;
-    const json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)v, name, value)
-    {
-        size_t inner = parser_enter(p, name);
-        struct layer *one = new_layer(p, L_LET);
-        if (!one || !(one->select = parser_expr(p, value)))
-            return -1;
-        if (!is_name(name))
-            return parser_fail(p, "\"%s\" is no name: letters, digits and _", name);
-        if ((one->slot = new_slot(p, name)) < 0)
-            return -1;
-        l->kids[n++] = one;
-        parser_leave(p, inner);
-    }
-    parser_leave(p, mark);
-    return 0;
-}
-
-static struct layer *read_structure(struct space_parser *p, const char *head, const json_t *doc)
-{
-    static const struct {
-        const char *head;
-        enum layer_kind kind;
-        enum reduce_kind reduce;
-    } rows[] = {{"seq", L_LIST, 0},
-                {"sum", L_REDUCE, REDUCE_SUM},
-                {"mean", L_REDUCE, REDUCE_MEAN},
-                {"concat", L_REDUCE, REDUCE_CONCAT},
-                {"mul", L_REDUCE, REDUCE_MUL},
-                {"max", L_REDUCE, REDUCE_MAX},
-                {"choose", L_CHOOSE, 0},
-                {"paths", L_PATHS, 0},
-                {"for", L_FOR, 0},
-                {"let", L_LIST, 0}};
-    int r = 0;
-    while (strcmp(rows[r].head, head) != 0)
-        r++;
-    struct layer *l = new_layer(p, rows[r].kind);
-    if (!l)
-        return NULL;
-    l->reduce = rows[r].reduce;
-    int rc = 0, slots = p->nslots;
-    if (l->kind == L_CHOOSE || l->kind == L_PATHS) {
-        rc = read_options(p, l, doc, head);
-    } else if (l->kind == L_FOR) {
-        rc = read_for(p, l, doc);
-    } else if (strcmp(head, "let") == 0) {
-        return read_let(p, l, json_object_get(doc, "let")) ? NULL : l; /* keeps its slots */
-    } else {
-        size_t mark = parser_enter(p, head);
-        l->numbered = l->kind == L_LIST;
-        rc = read_kids(p, l, json_object_get(doc, head), l->kind == L_LIST ? 0 : 1);
-        if (!rc && l->reduce == REDUCE_MUL && l->kind == L_REDUCE && l->nkids != 2)
-            rc = parser_fail(p, "mul takes two branches: the tensor and its gate");
-        parser_leave(p, mark);
-    }
-    p->nslots = slots;
-    return rc ? NULL : l;
 }
 
 static int is_module(const struct space_parser *p, const char *name)
@@ -520,8 +288,8 @@ static struct layer *read_object(struct space_parser *p, const json_t *doc)
         return NULL;
     const struct prim_def *def = prim_find(head);
     const json_t *v = json_object_get(doc, head);
-    struct layer *l = in_list(heads, head) ? read_structure(p, head, doc)
-                      : def                ? read_prim(p, def, v)
+    struct layer *l = in_list(heads, head) ? parser_structure(p, head, doc)
+                      : def                ? parser_prim(p, def, v)
                                            : read_call(p, head, v);
     if (!l || read_common(p, l, doc))
         return NULL;
@@ -540,7 +308,7 @@ static struct layer *read_word(struct space_parser *p, const char *name)
 {
     const struct prim_def *def = prim_find(name);
     if (def)
-        return read_prim(p, def, NULL);
+        return parser_prim(p, def, NULL);
     if (is_module(p, name))
         return read_call(p, name, NULL);
     struct suggest s;

@@ -1,5 +1,6 @@
 /* space_parser: what the readers of a document share: space_parser.c has the means, space_parse.c reads the document,
- * space_decision.c its constants and decisions, space_layer.c the layers of a body. */
+ * space_decision.c its constants and decisions, space_layer.c the layers of a body with space_prim.c and
+ * space_structure.c. */
 #ifndef PROTO_SPACE_PARSER_H
 #define PROTO_SPACE_PARSER_H
 
@@ -40,6 +41,19 @@ int parser_reserved(const char *name); /* a word of the language that no module 
 /* A layer (object, text or array) into the arena; NULL with the error set. */
 struct layer *parser_layer(struct space_parser *p, const json_t *v);
 struct layer *parser_body(struct space_parser *p, const json_t *v); /* an array of layers, with a scope of its own */
+struct layer *parser_prim(struct space_parser *p, const struct prim_def *def,
+                          const json_t *v); /* v NULL: no attributes */
+struct layer *parser_structure(struct space_parser *p, const char *head,
+                               const json_t *doc); /* head: "seq", "for" ... */
+
+/* An empty layer; space for n kids; an array of at least `min` layers as the kids of l. */
+struct layer *parser_new_layer(struct space_parser *p, enum layer_kind kind);
+int parser_alloc_kids(struct space_parser *p, struct layer *l, size_t n);
+int parser_kids(struct space_parser *p, struct layer *l, const json_t *v, size_t min);
+
+int parser_is_name(const char *s);                         /* letters, digits and _ */
+int parser_slot(struct space_parser *p, const char *name); /* a name from here on; its number or -1 */
+
 struct module *parser_module(struct space_parser *p, const char *name);  /* compiled; NULL: error set */
 int parser_tensor(struct space_parser *p, const char *name, size_t len); /* interned number or -1 */
 
