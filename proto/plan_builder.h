@@ -1,5 +1,5 @@
 /* plan_builder: the state of one walk through a space. plan_build.c follows the structure (sequences, choices, loops,
- * modules), plan_layer.c makes the operators of primitive layers. */
+ * modules), plan_reduce.c joins branches, plan_layer.c makes the operators of primitive layers. */
 #ifndef PROTO_PLAN_BUILDER_H
 #define PROTO_PLAN_BUILDER_H
 
@@ -61,6 +61,11 @@ int builder_decide(void *builder, int decision, struct val *out, struct err *err
 int builder_decide_full(void *builder, int decision, struct val *out, struct err *err); /* largest network */
 struct expr_env builder_env(struct plan_builder *b, int full);
 int builder_text(struct plan_builder *b, const struct tmpl *t, char *out, size_t size); /* bytes written, or < 0 */
+
+/* Tensors by name: "node[2]". Those of callers are out of sight. */
+int builder_ref_index(struct plan_builder *b, const struct tensor_ref *r, int64_t *index); /* -1 without an index */
+int builder_find_named(struct plan_builder *b, const struct tensor_ref *r, struct tensor *out);
+int builder_set_named(struct plan_builder *b, int name, int64_t index, struct tensor t, const char *where);
 
 /* Appends one node; *out becomes its value. params' array is copied. */
 int builder_emit(struct plan_builder *b, const struct layer *l, enum op_kind op, const struct plan_attr *attr,
