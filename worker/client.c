@@ -283,6 +283,8 @@ void client_judge(int status, const char *body, size_t len, struct client_answer
     json_t *doc = len ? json_parse_strict(body, len, JSON_DEPTH, NULL) : NULL;
     const char *type = json_string_value(json_object_get(doc, "type"));
     const char *detail = json_string_value(json_object_get(doc, "detail"));
+    if (!type && out->verdict != CLIENT_FINAL) /* a proxy's 401 says nothing about our key */
+        out->verdict = CLIENT_LATER;
     double retry_s = json_number_value(json_object_get(doc, "retry_s"));
     if (retry_s > 0)
         out->retry_ms = (int64_t)((retry_s < RETRY_MAX_S ? retry_s : RETRY_MAX_S) * 1000);

@@ -13,8 +13,8 @@
 enum client_verdict {
     CLIENT_OK,      /* 2xx */
     CLIENT_LATER,   /* no answer, 408, 429 or 5xx: the same request may succeed later */
-    CLIENT_DENIED,  /* 401: the token or key is not valid (any more) */
-    CLIENT_VERSION, /* 426: the coordinator speaks another protocol */
+    CLIENT_DENIED,  /* 401 with a problem document: the token or key is not valid (any more) */
+    CLIENT_VERSION, /* 426 likewise: the coordinator speaks another protocol */
     CLIENT_FINAL    /* any other refusal: asking again gives the same answer */
 };
 

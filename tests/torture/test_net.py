@@ -4,8 +4,6 @@ scored once, and the ranking is that of an undisturbed run. The workers are real
 A single message is lost by a proxy that takes it and closes the connection. A direction is lost in a network namespace:
 packets of one side go to an address that nobody has. The latter needs the right to make namespaces and skips without it.
 """
-import http.client
-import http.server
 import os
 import random
 import re
@@ -19,6 +17,7 @@ import pytest
 
 import rig
 from cluster import BUILD, Process, store_demo
+from relay import Relay
 
 QUICK = ("--beat-s", "0.5", "--expiry-s", "2", "--sweep-s", "0.2", "--job-s", "1", "--first-job", "2", "--log-level", "info")
 COUNT = 40
@@ -96,16 +95,13 @@ def left(server, search):
 
 # ---- single messages
 
-class Loser(http.server.BaseHTTPRequestHandler):
-    """Passes exchanges on, but takes some requests and some answers and hangs up: of each kind the first request, the
-    second answer, then one in five."""
-    protocol_version = "HTTP/1.1"
-    target, lost, seen, lock = None, {}, {}, threading.Lock()
+class Loser:
+    """Takes some requests and some answers: of each kind the first request, the second answer, then one in five."""
 
-    def log_message(self, *args):
-        pass
+    def __init__(self):
+        self.lost, self.seen, self.lock = {}, {}, threading.Lock()
 
-    def fate(self, kind):
+    def fate(self, kind, headers):
         with self.lock:
             n = self.seen[kind] = self.seen.get(kind, 0) + 1
             what = "request" if n == 1 or n % 10 == 5 else "answer" if n == 2 or n % 10 == 0 else None
@@ -113,53 +109,20 @@ class Loser(http.server.BaseHTTPRequestHandler):
                 self.lost[kind, what] = self.lost.get((kind, what), 0) + 1
             return what
 
-    def exchange(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        kind = f"{self.command} {re.sub(r'/[0-9a-f]{16,}|/[0-9]+', '/_', self.path)}"
-        fate = self.fate(kind)
-        if fate == "request":
-            self.hang_up()
-            return
-        server = http.client.HTTPConnection(*self.target, timeout=60)
-        server.request(self.command, self.path, body, {k: v for k, v in self.headers.items() if k != "Host"})
-        answer = server.getresponse()
-        data = answer.read()
-        server.close()
-        if fate == "answer":
-            self.hang_up()
-            return
-        self.send_response(answer.status)
-        for k, v in answer.headers.items():
-            if k not in ("Connection", "Transfer-Encoding", "Content-Length", "Date"):
-                self.send_header(k, v)
-        self.send_header("Content-Length", answer.headers.get("Content-Length") or str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def hang_up(self):
-        self.close_connection = True
-        self.connection.shutdown(socket.SHUT_RDWR)
-
-    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = exchange
-
 
 def test_any_message_may_be_lost(net):
-    server = net()
-    host, port = server.url.split("//")[1].split(":")
-    handler = type("Here", (Loser,), {"target": (host, int(port)), "lost": {}, "seen": {}})
-    proxy = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=proxy.serve_forever, daemon=True).start()
+    server, loser = net(), Loser()
+    relay = Relay(server.url, loser.fate)
     search = submit(server, server.ids)
-    workers = [server.workers.start(name, f"http://127.0.0.1:{proxy.server_address[1]}") for name in ("a", "b")]
+    workers = [server.workers.start(name, relay.url) for name in ("a", "b")]
     check(server, search)
     for process in workers:
         process.stop()
-    proxy.shutdown()
-    proxy.server_close()
-    print(f"lost: {handler.lost}")
+    relay.close()
+    print(f"lost: {loser.lost}")
     for kind in ("POST /api/v1/workers", "POST /api/v1/leases", "POST /api/v1/beats", "PUT /api/v1/results/_/_",
                  "GET /api/v1/blobs/_"):
-        assert {(kind, "request"), (kind, "answer")} <= set(handler.lost), (kind, handler.lost)
+        assert {(kind, "request"), (kind, "answer")} <= set(loser.lost), (kind, loser.lost)
 
 
 # ---- directions

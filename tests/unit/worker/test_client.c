@@ -28,7 +28,9 @@ TEST(client_judges_answers)
     CHECK_INT(judge(408, "", &a), CLIENT_LATER);
     CHECK_INT(judge(0, "", &a), CLIENT_LATER);
     CHECK_INT(judge(401, "{\"type\":\"unauthorized\"}", &a), CLIENT_DENIED);
-    CHECK_INT(judge(426, "{\"retry_s\":1e300}", &a), CLIENT_VERSION);
+    CHECK_INT(judge(401, "<html>Log in</html>", &a), CLIENT_LATER);
+    CHECK_INT(judge(426, "{}", &a), CLIENT_LATER);
+    CHECK_INT(judge(426, "{\"type\":\"version\",\"retry_s\":1e300}", &a), CLIENT_VERSION);
     CHECK_INT(a.retry_ms, 7LL * 86400 * 1000);
     CHECK_INT(judge(422, "{\"type\":\"invalid\",\"retry_s\":-5,\"detail\":7}", &a), CLIENT_FINAL);
     CHECK_INT(a.retry_ms, 0);
