@@ -8,7 +8,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 from cluster import BUILD, ROOT, dashboard  # noqa: E402
-from page import Page  # noqa: E402
+from page import TELL, Page  # noqa: E402
 
 
 def find_browser():
@@ -51,9 +51,11 @@ def chrome():
 def page(chrome):
     """The browser, signed out and with no memory; at the end the console must be free of violations."""
     chrome.look(1440, 900)
+    chrome.before(TELL)
     chrome.open("about:blank")
     chrome.driver.get_log("browser")
     yield chrome
+    chrome.forget()
     bad = chrome.refusals()
     if chrome.driver.current_url.startswith("http"):
         chrome.js("localStorage.clear(); sessionStorage.clear()")

@@ -3,9 +3,34 @@ import time
 
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 
 PATIENCE = 60  # seconds; only a page that never shows it takes that long
+
+# Messages go away by themselves, on a slow machine before anybody looked: they are written down.
+TELL = """
+window.told = [];
+new MutationObserver(() => {
+  for (const toast of document.querySelectorAll('.toast'))
+    if (!window.told.includes(toast.textContent)) window.told.push(toast.textContent);
+}).observe(document, {childList: true, characterData: true, subtree: true});
+"""
+
+# Timers of so many milliseconds and more run when the test says so, by pass().
+HOLD = """
+{
+  const set = window.plainTimeout = window.setTimeout, clear = window.clearTimeout, held = new Map();
+  window.setTimeout = (act, ms, ...rest) => {
+    if (!(ms >= %d)) return set(act, ms, ...rest);
+    const id = set(() => {}, 1e9);
+    held.set(id, () => act(...rest));
+    return id;
+  };
+  window.clearTimeout = id => { held.delete(id); clear(id); };
+  window.pass = () => { const due = [...held.values()]; held.clear(); due.forEach(act => act()); return due.length; };
+}
+"""
 
 
 class Page:
@@ -16,6 +41,8 @@ class Page:
             options.add_argument(argument)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         self.driver = webdriver.Chrome(service=Service(chromedriver), options=options)
+        self.driver.set_script_timeout(5 * PATIENCE)
+        self.scripts = []
         self.look(width, height, dark)
 
     def look(self, width, height, dark=False):
@@ -27,6 +54,17 @@ class Page:
 
     def open(self, url):
         self.driver.get(url)
+
+    def before(self, script):
+        """Runs in every document opened from now on, before its own scripts, until forget()."""
+        self.scripts.append(self.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": script})["identifier"])
+
+    def hold(self, ms):
+        self.before(HOLD % ms)
+
+    def forget(self):
+        while self.scripts:
+            self.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", {"identifier": self.scripts.pop()})
 
     def js(self, script, *arguments):
         return self.driver.execute_script(script, *arguments)
@@ -47,7 +85,7 @@ class Page:
 
     def rest(self, ms):
         """Lets the page's own time pass."""
-        self.driver.execute_async_script("setTimeout(arguments[1], arguments[0])", ms)
+        self.driver.execute_async_script("(window.plainTimeout ?? setTimeout)(arguments[1], arguments[0])", ms)
 
     def text(self):
         return self.js("return document.body.innerText")
@@ -55,23 +93,46 @@ class Page:
     def sees(self, text, patience=PATIENCE):
         return self.wait(repr(text), lambda: text in self.text(), patience)
 
+    def loaded(self):
+        """The page has its heading and waits for nothing more."""
+        self.wait("the page to be loaded", lambda: self.all("h1, h3") and "Loading" not in self.text())
+
+    def told(self, text):
+        """The page says it in passing; it may be gone again."""
+        return self.wait(f"the message {text!r}", lambda: any(text in t for t in self.js("return window.told")))
+
     def all(self, css):
         return self.driver.find_elements(By.CSS_SELECTOR, css)
 
     def one(self, css):
         return self.wait(css, lambda: self.all(css))[0]
 
-    def button(self, words):
-        def find():
+    def click(self, words):
+        """The button, link or summary of this name, as soon as it can be clicked."""
+        def press():
             for e in self.all("button, a, summary"):
                 name = (e.get_attribute("aria-label") or e.text).strip()
                 if name == words and e.is_displayed():
-                    return e
-            return None
-        return self.wait(f"button {words!r}", find)
+                    e.click()
+                    return True
+            return False
+        self.wait(f"button {words!r}", press)
 
-    def click(self, words):
-        self.button(words).click()
+    def press(self, css):
+        """The first element of this kind, as soon as it can be clicked."""
+        self.wait(css, lambda: [e.click() for e in self.all(css)[:1]])
+
+    def type(self, css, *keys):
+        self.wait(css, lambda: [e.send_keys(*keys) for e in self.all(css)[:1]])
+
+    def drag(self, find, dx, dy, what, done):
+        """Drags from a place inside an element, find() -> (element, x, y from its middle), until it shows: the first drag is
+        lost when the page moves under it."""
+        def ask():
+            element, x, y = find()
+            ActionChains(self.driver).move_to_element_with_offset(element, x, y).click_and_hold().move_by_offset(dx, dy).release().perform()
+            return self.wait(what, done, PATIENCE / 6)
+        return self.wait(what, ask, 3 * PATIENCE)
 
     def field(self, label):
         """The control with this label."""
@@ -80,19 +141,21 @@ class Page:
             "return l && (l.control || document.getElementById(l.htmlFor))", label))
 
     def fill(self, label, text):
-        control = self.field(label)
-        control.clear()
-        control.send_keys(text)
+        def ask():
+            control = self.field(label)
+            control.clear()
+            control.send_keys(text)
+            return control.get_attribute("value") == text
+        self.wait(f"{text!r} in the field {label!r}", ask)
 
     def choose(self, label, option):
-        control = self.field(label)
         self.wait(f"option {option!r}", lambda: self.js(
             "const o=[...arguments[0].options].find(o=>o.text.includes(arguments[1])); if(!o) return false;"
-            "arguments[0].value=o.value; arguments[0].dispatchEvent(new Event('change',{bubbles:true})); return true", control, option))
+            "arguments[0].value=o.value; arguments[0].dispatchEvent(new Event('change',{bubbles:true})); return true", self.field(label), option))
 
     def sign_in(self, coordinator, token=None):
         self.open(coordinator.url + "/searches")
-        self.one("input[name=token]").send_keys(token or coordinator.token())
+        self.type("input[name=token]", token or coordinator.token())
         self.click("Sign in")
         self.one("header.top")
 

@@ -71,8 +71,7 @@ def shoot(page, base, where, out, size, dark):
     width, height = size
     page.look(width, height, dark)
     page.open(base + where)
-    page.one("h1")
-    page.wait("the page to be loaded", lambda: "Loading" not in page.text())
+    page.loaded()
     if page.all(".plot"):
         page.wait("charts", lambda: page.all(".plot canvas") and page.js("return document.fonts.status") == "loaded")
     tall = min(page.js("return document.documentElement.scrollHeight"), 2400)

@@ -1,11 +1,13 @@
 """Signing in and out, navigation, colours, and a coordinator that goes away and comes back."""
+from selenium.webdriver.common.keys import Keys
+
 import scripted
 import tiny
 
 
 def test_a_wrong_token_is_refused_in_words(shared, page):
     page.open(shared.url)
-    page.one("input[name=token]").send_keys("sr_nonsense")
+    page.type("input[name=token]", "sr_nonsense")
     page.click("Sign in")
     page.sees("The coordinator does not know this token")
     assert not page.all("header.top")
@@ -13,7 +15,7 @@ def test_a_wrong_token_is_refused_in_words(shared, page):
 
 def test_a_join_token_is_for_machines(shared, page):
     page.open(shared.url)
-    page.one("input[name=token]").send_keys(shared.token("join"))
+    page.type("input[name=token]", shared.token("join"))
     page.click("Sign in")
     page.sees("Use one with the role read, submit or admin")
 
@@ -41,7 +43,8 @@ def test_a_revoked_token_leads_back_to_the_door(shared, page):
 def test_a_reader_is_not_offered_what_would_be_refused(shared, page):
     made = shared.api("POST", "/tokens", {"role": "read", "name": "reader"})
     page.sign_in(shared, made["secret"])
-    page.sees("Searches")
+    page.sees("reader")  # who this is has been told
+    page.sees("No search yet")
     assert "Admin" not in page.text()
     assert "New search" not in page.text()
     page.open(shared.url + "/admin")
@@ -72,7 +75,7 @@ def test_colours_follow_the_system_and_the_switch(shared, page):
     page.wait("light colours", lambda: ground() == light)
     page.driver.refresh()
     page.one("header.top")
-    assert ground() == light
+    page.wait("light colours after a reload", lambda: ground() == light)
 
 
 def test_keyboard_reaches_the_content(shared, page):
@@ -80,9 +83,8 @@ def test_keyboard_reaches_the_content(shared, page):
     page.driver.refresh()
     page.one("header.top")
     page.js("document.activeElement.blur()")
-    from selenium.webdriver.common.keys import Keys
     page.driver.switch_to.active_element.send_keys(Keys.TAB)
-    assert page.js("return document.activeElement.className") == "skip"
+    page.wait("focus on the way past the navigation", lambda: page.js("return document.activeElement.className") == "skip")
     page.driver.switch_to.active_element.send_keys(Keys.ENTER)
     page.wait("focus in main", lambda: page.js("return document.activeElement.id") == "main")
 
@@ -92,7 +94,7 @@ def test_narrow_screens_do_not_scroll_sideways(shared, page):
     page.look(360, 740)
     for path in ["/searches", "/workers", "/library/datasets", "/admin"]:
         page.open(shared.url + path)
-        page.one("h1")
+        page.loaded()
         assert page.js("return document.documentElement.scrollWidth") <= 360, path
 
 
@@ -105,7 +107,7 @@ def test_the_coordinator_goes_and_comes_back(coordinator, page):
     page.sees("The coordinator has not answered for")
     page.sees("Reconnecting")
     coordinator.start()
-    page.sees("Live", patience=40)
+    page.sees("Live")
     page.wait("the banner to go", lambda: "has not answered" not in page.text())
     # What happened meanwhile is shown without a reload.
     coordinator.api("POST", "/workers", {"protocol": 1, "name": "late-comer"}, token=coordinator.token("join"))

@@ -4,6 +4,7 @@ import os
 import pathlib
 
 import pytest
+from selenium.webdriver.common.keys import Keys
 
 import tiny
 
@@ -55,8 +56,8 @@ def test_a_space_with_an_error_is_refused_with_its_place(coordinator, page):
     document["network"][0]["seq"][0]["conv"]["out"] = "widht"
     page.js("const t=arguments[0]; t.value=arguments[1]; t.dispatchEvent(new Event('input',{bubbles:true}))", page.field("Document"), json.dumps(document))
     page.click("Add the space")
-    page.sees("widht")
-    assert page.one(".field.invalid").get_attribute("data-at") == "/document"
+    page.sees('"widht"')
+    page.wait("the field marked", lambda: page.one(".field.invalid").get_attribute("data-at") == "/document")
     page.sees("/document/network/0")
 
 
@@ -75,6 +76,16 @@ def test_a_checkpoint_that_does_not_fit_lists_its_tensors(coordinator, page, fil
     assert coordinator.call("GET", "/checkpoints")[1]["items"] == []
 
 
+def sent(page):
+    """Bytes of the upload at work that have arrived."""
+    return int(page.js("return document.querySelector('.dock .upload.sending [role=progressbar]')?.ariaValueNow ?? 0"))
+
+
+def throttle(page, bytes_per_second):
+    page.driver.execute_cdp_cmd("Network.emulateNetworkConditions", {
+        "offline": False, "latency": 5, "downloadThroughput": -1, "uploadThroughput": bytes_per_second})
+
+
 def test_an_upload_shows_progress_and_goes_on_after_a_reload(coordinator, page, tmp_path):
     coordinator.api("POST", "/spaces", {"name": "tiny", "document": tiny.SPACE})
     big = pathlib.Path(tmp_path) / "big.safetensors"
@@ -82,22 +93,20 @@ def test_an_upload_shows_progress_and_goes_on_after_a_reload(coordinator, page, 
     page.sign_in(coordinator)
     page.open(coordinator.url + "/library/checkpoints")
     page.driver.execute_cdp_cmd("Network.enable", {})
-    slow = {"offline": False, "latency": 5, "downloadThroughput": -1, "uploadThroughput": 12 << 20}
-    page.driver.execute_cdp_cmd("Network.emulateNetworkConditions", slow)
+    throttle(page, 3 << 20)
     give(page, "File", big)
     page.click("Upload and add")
-    page.wait("some of it sent", lambda: int(page.js("return document.querySelector('.dock .upload.sending [role=progressbar]')?.ariaValueNow ?? 0")) >= 8 << 20, 40)
+    page.wait("some of it sent", lambda: sent(page) >= 8 << 20)
     page.driver.refresh()
     page.sees("Interrupted uploads")
     page.sees("choose the same file again")
     give(page, "File", big)
     page.click("Upload and add")
-    first = page.wait("the first figure after the reload", lambda: int(page.js(
-        "return document.querySelector('.dock .upload.sending [role=progressbar]')?.ariaValueNow ?? 0")), 40)
+    first = page.wait("the first figure after the reload", lambda: sent(page))
     assert first >= 8 << 20, "it started again from nothing"
-    page.driver.execute_cdp_cmd("Network.emulateNetworkConditions", {**slow, "uploadThroughput": -1})
+    throttle(page, -1)
     # The bytes arrive whole (the coordinator checked their hash); only then are they found to be no checkpoint.
-    page.sees("The checkpoint was refused", patience=60)
+    page.sees("The checkpoint was refused")
     page.sees("Stored")
 
 
@@ -107,15 +116,14 @@ def test_a_space_is_drawn_and_an_architecture_in_it(coordinator, page):
     page.open(coordinator.url + "/library/spaces/1")
     page.sees("The space as a network")
     page.wait("every option of every place", lambda: len(page.all(".network .pick")) == 12 and not page.all(".network .pick.on"))
-    code = page.one("input[aria-label='Code of an architecture to draw']")
-    code.send_keys("2012")
+    code = "input[aria-label='Code of an architecture to draw']"
+    page.type(code, "2012")
     page.click("Draw")
     page.wait("what it chooses", lambda: page.js(
         "return [...document.querySelectorAll('.network .pick.on text')].map(t => t.firstChild.textContent)")
         == ["conv3", "identity", "conv1", "conv3"])
     assert "code=2012" in page.driver.current_url
-    code.clear()
-    code.send_keys("2019")
+    page.type(code, Keys.BACKSPACE, "9")
     page.click("Draw")
     page.sees("This code was refused")
     page.click("Whole space")

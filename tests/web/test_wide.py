@@ -1,6 +1,4 @@
 """Beyond one search: comparing searches, another search as truth, a worker's page, images, backup, notes, undo."""
-import time
-
 import pytest
 
 import scripted
@@ -27,8 +25,8 @@ def test_searches_are_laid_side_by_side(two, page):
     page.sign_in(two)
     page.click("Compare")
     page.sees("Pick the searches")
-    page.field("all").click()
-    page.field("fewer images").click()
+    for name in ["all", "fewer images"]:
+        page.wait(name, lambda: page.field(name).click() or True)
     page.wait("both in the address", lambda: f"searches={two.first}%2C{two.second}" in page.driver.current_url)
     page.wait("both as stairs in both charts", lambda: len(page.all("path.stair")) == 4)
     best = {r["code"] for r in two.ranking(two.first)[:100]} & {r["code"] for r in two.ranking(two.second)[:100]}
@@ -39,9 +37,9 @@ def test_another_search_stands_for_the_truth(two, page):
     page.sign_in(two)
     page.open(f"{two.url}/searches/{two.second}?tab=trust")
     page.choose("Or take another search’s scores as known", "all")
-    page.field("Also for the 1 other search over this space").click()
+    page.wait("the other search", lambda: page.field("Also for the 1 other search over this space").click() or True)
     page.click("Take its scores")
-    page.sees("40 known accuracies match")
+    page.told("40 known accuracies match")
     page.sees("Over 40 architectures")
     tau = two.api("GET", f"/searches/{two.second}/correlation")["score"]["tau_b"]["value"]
     page.sees(f"{tau:.3f}")
@@ -58,7 +56,7 @@ def test_a_worker_has_a_page_with_its_history(two, page):
     page.sees("Finished jobs")
     jobs = two.api("GET", f"/workers/{two.worker.id}/jobs", params={"limit": 1000})["items"]
     page.wait("every job", lambda: len(page.all(".twin.tall tbody tr")) == len(jobs) > 1)
-    assert len(page.all(".speed")) == len(jobs)
+    page.wait("a speed for each", lambda: len(page.all(".speed")) == len(jobs))
 
 
 def test_images_are_shown_as_the_network_sees_them(two, page):
@@ -66,12 +64,13 @@ def test_images_are_shown_as_the_network_sees_them(two, page):
     page.open(f"{two.url}/library/datasets/1")
     page.wait("twelve images", lambda: len(page.all(".samples canvas")) == 12)
     # Each picture's bright quarter is its label (tiny.pictures).
-    bright = page.js("""return [...document.querySelectorAll('.samples canvas')].map(c => {
+    quarters = """return [...document.querySelectorAll('.samples canvas')].map(c => {
       const d = c.getContext('2d').getImageData(0, 0, 8, 8).data, sums = [0, 0, 0, 0];
       for (let y = 0; y < 8; y++) for (let x = 0; x < 8; x++) sums[2 * (y >> 2) + (x >> 2)] += d[4 * (8 * y + x)];
-      return sums.indexOf(Math.max(...sums)); })""")
+      return sums.indexOf(Math.max(...sums)); })"""
     names = ["north-west", "north-east", "south-west", "south-east"]
-    assert page.js("return [...document.querySelectorAll('.samples figcaption')].map(f => f.innerText.split(' · ')[1])") == [names[b] for b in bright]
+    page.wait("pictures as their labels say", lambda: page.js("return [...document.querySelectorAll('.samples figcaption')].map(f => f.innerText.split(' · ')[1])")
+              == [names[b] for b in page.js(quarters)])
     page.click("Later")
     page.wait("the next ones", lambda: page.js("return document.querySelector('.samples figcaption').innerText").startswith("12 "))
 
@@ -89,6 +88,7 @@ def test_a_deletion_can_be_undone(two, page):
     gone = tiny.search(two, {"checkpoint": 1, "dataset": 1}, name="short-lived", strategy={"name": "random", "count": 1})["id"]
     two.api("POST", f"/searches/{gone}/cancel")
     page.sign_in(two)
+    page.hold(8000)  # the time to think it over passes when told to
 
     def delete():
         page.open(f"{two.url}/searches/{gone}")
@@ -100,9 +100,11 @@ def test_a_deletion_can_be_undone(two, page):
     delete()
     page.click("Undo")
     page.wait("it is back", lambda: "short-lived" in page.js("return document.querySelector('main').innerText"))
-    time.sleep(1)
-    assert two.call("GET", f"/searches/{gone}")[0] == 200
+    page.js("window.asked = []; const plain = fetch; window.fetch = (...a) => (window.asked.push(a[1]?.method), plain(...a)); window.pass()")
+    page.rest(100)
+    assert "DELETE" not in page.js("return window.asked") and two.call("GET", f"/searches/{gone}")[0] == 200
     delete()
+    page.js("window.pass()")
     page.wait("it is gone for good", lambda: two.call("GET", f"/searches/{gone}")[0] == 404)
 
 
