@@ -20,7 +20,7 @@ export function ImportanceBars({ items, onPick, picked }: { items: DecisionImpor
             <g
               class={`bar-row ${item.decision === picked ? "picked" : ""}`}
               role="button"
-              tabIndex={0}
+              tabindex={0}
               aria-pressed={item.decision === picked}
               aria-label={`${item.decision} explains ${percent(item.importance, 1)} of the variance; show its options`}
               onClick={() => onPick(item.decision)}

@@ -150,7 +150,7 @@ export function Parallel({ decisions, data, brush, height, onBrush, onPick }: Pr
                   <g
                     class={`option ${pressed ? "pressed" : ""}`}
                     role="button"
-                    tabIndex={0}
+                    tabindex={0} // the case that SVG knows
                     aria-pressed={pressed}
                     aria-label={`${decision.name}: ${words}`}
                     onClick={press}
