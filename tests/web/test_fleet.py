@@ -11,12 +11,13 @@ def test_a_worker_appears_by_itself_and_can_be_revoked(coordinator, page):
     made = coordinator.api("POST", "/workers", {"protocol": 1, "name": "node7", "host": "node7.lab", "backend": "cpu-avx2", "build": "abc1234", "threads": 6,
                                          "memory_bytes": 8 << 30}, token=coordinator.token("join"))
     page.sees("node7.lab")
-    for words in ["cpu-avx2", "6 threads, 8.0 GiB", "abc1234", "just now"]:
+    for words in ["cpu-avx2", "6 threads, 8.0 GiB", "abc1234"]:
         page.sees(words)
+    page.wait("its last contact", lambda: "just now" in page.text() or " s ago" in page.text())
     page.click("Revoke node7")
     page.sees("Revoke node7?")
     page.click("Revoke")
-    page.sees("node7 is revoked")
+    page.told("node7 is revoked")
     page.sees("Revoked")
     status, _ = coordinator.call("GET", "/session", token=made["key"])
     assert status == 401
@@ -38,7 +39,7 @@ def test_join_instructions_carry_a_fresh_token_that_works(coordinator, page):
     page.sees(f"subrank-worker --server {coordinator.url} --join-token-file join.token")
     page.click("Make a join token")
     page.sees("The token is shown only now")
-    secret = page.js("return document.querySelector('.codeblock pre').textContent.match(/echo '([^']+)'/)[1]")
+    secret = page.wait("the token", lambda: page.js("return document.querySelector('.codeblock pre').textContent.match(/echo '(sr_[^']+)'/)[1]"))
     coordinator.api("POST", "/workers", {"protocol": 1, "name": "joined"}, token=secret)
     page.sees("joined")
 
@@ -50,14 +51,14 @@ def test_a_token_is_made_shown_once_and_revoked(coordinator, page):
     page.choose("Role", "submit")
     page.click("Make a token")
     page.sees("shown only now")
-    secret = page.one(".codeblock pre").text
+    secret = page.wait("the token", lambda: page.one(".codeblock pre").text)
     assert coordinator.call("GET", "/session", token=secret)[1] == {"role": "submit", "name": "notebook"}
     page.driver.refresh()
     page.sees("notebook")
     assert secret not in page.text()
     page.click("Revoke notebook")
     page.click("Revoke")
-    page.sees("is revoked")
+    page.told("is revoked")
     assert coordinator.call("GET", "/session", token=secret)[0] == 401
 
 
@@ -84,7 +85,7 @@ def test_a_worker_with_wrong_scores_is_seen_in_quarantine_and_released(built, pa
         page.click("Release crooked")
         page.sees("it is then trusted like a new worker")
         page.click("Release")
-        page.sees("its trust begins anew")
+        page.told("its trust begins anew")
         page.wait("its release", lambda: "Quarantined" not in page.text())
         after = c.api("GET", f"/workers/{bad.id}")
         assert after["state"] != "quarantined" and after["trust"]["bad"] == 0
@@ -95,5 +96,15 @@ def test_a_worker_with_wrong_scores_is_seen_in_quarantine_and_released(built, pa
         page.click("Workers")
         page.click(name)
         page.sees(f"{agreed[name]} agreed")
+        # The ranking marks what another worker confirmed.
+        page.open(f"{c.url}/searches/{search['id']}?columns=opinions")
+        ranking = c.ranking(search["id"])
+        words = {r["code"]: ("✓", f"✓{r['agreed']} of {r['replicas']} agree") if r["agreed"] > 1 else ("", "one worker") for r in ranking}
+        assert len(words) == 81 and len({mark for mark, _ in words.values()}) == 2
+
+        def marks():
+            return page.js("""return [...document.querySelectorAll('.vrow:not(.ghost)')].map(r => [r.querySelector('.col-code').innerText.trim(),
+                r.querySelector('.col-accuracy .opinion')?.innerText ?? '', r.querySelector('.col-opinions').innerText.replace(/\\n/g, '').trim()])""")
+        page.wait("marks as the coordinator knows", lambda: (seen := marks()) and all((mark, told) == words[code] for code, mark, told in seen))
     finally:
         c.close()

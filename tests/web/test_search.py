@@ -4,6 +4,7 @@ import io
 import json
 
 import pytest
+from selenium.webdriver.common.keys import Keys
 
 import scripted
 import tiny
@@ -34,6 +35,11 @@ def codes(page):
     return [r[1] for r in rows(page)]
 
 
+def asked(page):
+    """The body of the request that the form shows as a command."""
+    return json.loads(page.one(".sticky pre").text.split("-d '")[1].rstrip("'"))
+
+
 def test_the_form_starts_a_search_and_rows_come_by_themselves(ready, page):
     worker = scripted.ScriptedWorker(ready)
     page.sign_in(ready)
@@ -43,8 +49,8 @@ def test_the_form_starts_a_search_and_rows_come_by_themselves(ready, page):
     page.fill("Architectures", "30")
     page.fill("Batches", "2")
     page.fill("Images", "200")
-    body = json.loads(page.one(".sticky pre").text.split("-d '")[1].rstrip("'"))
-    assert body["strategy"] == {"name": "random", "count": 30} and body["policy"]["batches"] == 2 and body["evaluation"]["images"] == 200
+    page.wait("the same as a command", lambda: (body := asked(page))["strategy"] == {"name": "random", "count": 30}
+              and body["policy"]["batches"] == 2 and body["evaluation"]["images"] == 200)
     page.click("Start the search")
     page.sees("Nothing is scored yet")
     made = ready.call("GET", "/searches")[1]["items"][0]
@@ -54,6 +60,8 @@ def test_the_form_starts_a_search_and_rows_come_by_themselves(ready, page):
     worker.work()
     page.sees("Done")
     page.sees("30 of 30")
+    page.sees("Mean rate")
+    page.sees("Took")
     best = max(ready.ranking(made["id"]), key=lambda r: r["accuracy"])
     page.wait("the best on top", lambda: codes(page)[0] == best["code"])
 
@@ -77,17 +85,44 @@ def test_what_the_coordinator_refuses_is_shown_at_the_field(ready, page):
 def test_the_coordinator_sorts_and_filters(done, page):
     page.sign_in(done)
     page.open(f"{done.url}/searches/{done.search['id']}")
-    page.wait("rows", lambda: len(rows(page)) > 10)
     by_accuracy = [r["code"] for r in done.ranking(done.search["id"], sort="accuracy", order="desc")]
-    assert codes(page)[:10] == by_accuracy[:10]
-    page.one("button[title='Sort by multiply-accumulates']").click()
+    page.wait("the best first", lambda: codes(page)[:10] == by_accuracy[:10])
+    page.press("button[title='Sort by multiply-accumulates']")
     cheapest = [r["code"] for r in done.ranking(done.search["id"], sort="macs", order="asc")]
     page.wait("the cheapest first", lambda: codes(page)[:5] == cheapest[:5])
     assert "sort=macs" in page.driver.current_url
     page.driver.refresh()
     page.wait("the same view after a reload", lambda: codes(page)[:5] == cheapest[:5])
-    page.one("input[aria-label='Code begins with']").send_keys("22")
+    page.type("input[aria-label='Code begins with']", "22")
     page.wait("only these", lambda: codes(page) and all(c.startswith("22") for c in codes(page)) and len(codes(page)) == 9)
+
+
+def test_every_measure_narrows_the_ranking(done, page):
+    every = done.ranking(done.search["id"])
+    middle = sorted(r["accuracy"] for r in every)[40]
+    cheap = sorted(r["macs"] for r in every)[50]
+    page.sign_in(done)
+    page.open(f"{done.url}/searches/{done.search['id']}")
+    page.click("Filter")
+    page.type("input[aria-label='Accuracy, % at least, for example 57.5']", f"{100 * middle:.4f}")
+    want = [r["code"] for r in every if r["accuracy"] >= middle]
+    page.sees(f"{len(want)} architectures.")
+    page.type("input[aria-label='MACs at most, for example 300M']", str(cheap))
+    want = [r["code"] for r in every if r["accuracy"] >= middle and r["macs"] <= cheap]
+    page.sees(f"{len(want)} architectures.")
+    assert 5 < len(want) < 41
+    page.wait("only these", lambda: codes(page)[:5] == want[:5])
+    page.driver.refresh()
+    page.sees(f"{len(want)} architectures.")
+    page.click("Filter (2)")
+    page.wait("what was typed", lambda: page.one("input[aria-label^='Accuracy, % at least']").get_attribute("value") == f"{100 * middle:.4f}".rstrip("0").rstrip("."))
+    loss = sorted(r["loss"] for r in every if r["code"] in want)[2]
+    page.type("input[aria-label='Loss at most, for example 1.2']", repr(loss))
+    page.wait("the three of least loss", lambda: len(codes(page)) == 3)
+    page.choose("State", "failed")
+    page.sees("No architecture matches the filter")
+    page.click("Clear the filter")
+    page.sees("81 architectures.")
 
 
 def test_isomorphic_codes_are_grouped_with_their_spread(done, page):
@@ -99,22 +134,19 @@ def test_isomorphic_codes_are_grouped_with_their_spread(done, page):
     page.sees(f"{len(classes)} classes of isomorphic architectures; {several} with several codes")
     page.sees(f"(at most {100 * widest:.2f} %)")
     assert 0 < several < len(classes) < 81
-    assert [r[1] for r in rows(page)][:9] == [c["class"][:8] for c in classes[:9]]
+    page.wait("the classes", lambda: [r[1] for r in rows(page)][:9] == [c["class"][:8] for c in classes[:9]])
 
 
 def test_a_row_opens_its_architecture_and_escape_closes_it(done, page):
-    from selenium.webdriver.common.keys import Keys
     page.sign_in(done)
     page.open(f"{done.url}/searches/{done.search['id']}")
     page.wait("rows", lambda: len(rows(page)) > 10)
     code = codes(page)[2]
-    body = page.one(".vtable")
-    body.send_keys(Keys.ARROW_DOWN, Keys.ARROW_DOWN, Keys.ENTER)
-    page.wait("the panel", lambda: page.all("dialog[open] .code-full"))
-    assert page.one("dialog .code-full").text == code
+    page.type(".vtable", Keys.ARROW_DOWN, Keys.ARROW_DOWN, Keys.ENTER)
+    page.wait("the panel", lambda: page.one("dialog[open] .code-full").text == code)
     page.sees("Statistics digest")
     page.sees("stem.0")
-    page.one("dialog").send_keys(Keys.ESCAPE)
+    page.type("dialog", Keys.ESCAPE)
     page.wait("it to close", lambda: not page.all("dialog"))
 
 
@@ -128,7 +160,7 @@ def test_charts_are_drawn_and_have_a_table_twin(done, page):
     page.click("Table")
     front = done.api("GET", f"/searches/{done.search['id']}/pareto", params={"cost": "macs"})["items"]
     page.wait("the twin", lambda: len(page.all(".twin tbody tr")) == 81)
-    assert sum(r.text.endswith("yes") for r in page.all(".twin tbody tr")) == len(front)
+    assert page.js("return [...document.querySelectorAll('.twin tbody tr')].filter(r => r.innerText.trim().endsWith('yes')).length") == len(front)
 
 
 def test_live_charts_end_as_after_a_reload(ready, page):
@@ -143,8 +175,10 @@ def test_live_charts_end_as_after_a_reload(ready, page):
     worker.work()
     page.sees("81 of 81")
     page.sees("81 architectures, ")
-    page.rest(2500)  # charts follow within this
-    live = pictures()
+    page.sees("Done")
+    n = len(ready.api("GET", f"/searches/{search['id']}/history")["items"])
+    page.sees(f"the best changed {n} times.")
+    live = page.wait("the charts to rest", lambda: (before := pictures(), page.rest(1000)) and pictures() == before and before)
     page.driver.refresh()
     page.wait("the same pictures", lambda: len(pictures()) == 2 and pictures() == live)
 
@@ -187,6 +221,7 @@ def test_a_failed_search_says_why(ready, page):
     search = tiny.search(ready, ready.parts)
     page.sign_in(ready)
     page.open(f"{ready.url}/searches/{search['id']}")
+    page.sees("Nothing is scored yet")
     worker = scripted.ScriptedWorker(ready)
     worker.fail(worker.lease()[0], "corrupt", "classifier.weight", "holds NaN")
     page.sees("The search stopped")
@@ -198,5 +233,4 @@ def test_a_duplicate_starts_from_the_old_settings(done, page):
     page.open(f"{done.url}/searches/{done.search['id']}")
     page.click("Duplicate")
     page.wait("the old name", lambda: page.field("Name").get_attribute("value") == "all of tiny (again)")
-    body = json.loads(page.one(".sticky pre").text.split("-d '")[1].rstrip("'"))
-    assert body["strategy"] == {"name": "exhaustive"} and body["evaluation"]["images"] == 200
+    page.wait("the old settings", lambda: (body := asked(page))["strategy"] == {"name": "exhaustive"} and body["evaluation"]["images"] == 200)

@@ -34,6 +34,10 @@ export function go(url: string, replace = false): void {
   if (route.value.path !== before) scrollTo(0, 0);
 }
 
+export function candidateUrl(search: number, code: string): string {
+  return `/searches/${search}/candidates/${encodeURIComponent(code)}`;
+}
+
 // Sets (or, with null or "", removes) members of the query, and leaves the others.
 export function setQuery(change: Record<string, string | number | null | undefined>, push = false): void {
   const query = new URLSearchParams(location.search);

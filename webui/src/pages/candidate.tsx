@@ -8,13 +8,10 @@ import { count, fixed, percent, si } from "../format";
 import { Button, Copy, Empty, Failure, Loading, Pending } from "../parts/basics";
 import { Figure } from "../parts/figure";
 import { axisOf, Interval } from "../parts/interval";
-import { route, setQuery } from "../router";
+import { policyWords, scoredOn } from "../parts/words";
+import { candidateUrl, route, setQuery } from "../router";
 import { useResource } from "../state/use";
 import { Facts, Takeaway } from "./search/candidate";
-
-export function candidateUrl(search: number, code: string): string {
-  return `/searches/${search}/candidates/${encodeURIComponent(code)}`;
-}
 
 interface Loaded {
   candidate: Candidate;
@@ -40,13 +37,6 @@ function Drawing(props: { space: Space; plan: Plan; title: string; differs?: Set
       <Network places={places} differs={props.differs} />
     </Figure>
   );
-}
-
-function policyWords(search: Search): string {
-  const p = (search.policy ?? {}) as Record<string, unknown>;
-  const e = search.evaluation;
-  const batches = p.average === "batch" || p.average === "none" ? "" : `, ${p.batches ?? "?"} × ${p.batch_size ?? "?"} images`;
-  return `${p.average ?? "default"}${batches}; scored on ${e?.images ? count(e.images) : "all"} of ${e?.split ?? "?"}`;
 }
 
 // Its score in every search over this space. A search that never met it answers 404, which is no error here.
@@ -93,11 +83,11 @@ function Everywhere({ search, code }: { search: Search; code: string }) {
               {rows.map(({ search: x, candidate: c }) => (
                 <tr key={x.id}>
                   <td data-label="Search">{x.id === search.id ? <strong>{x.name}</strong> : <a href={candidateUrl(x.id, code)}>{x.name}</a>}</td>
-                  <td data-label="Calibration">{policyWords(x)}</td>
+                  <td data-label="Calibration">{`${policyWords(x)}; scored on ${scoredOn(x)}`}</td>
                   <td data-label="Accuracy" class="num">
                     {c.accuracy != null ? percent(c.accuracy) : c.status}
                   </td>
-                  <td data-label="95 % interval">{c.accuracy != null && <Interval value={c.accuracy} ci={c.ci ? [c.ci[0], c.ci[1]] : null} axis={axis} />}</td>
+                  <td data-label="95 % interval">{c.accuracy != null && <Interval value={c.accuracy} ci={c.ci} axis={axis} />}</td>
                   <td data-label="Loss" class="num">
                     {fixed(c.loss)}
                   </td>

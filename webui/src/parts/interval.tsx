@@ -20,7 +20,7 @@ export function axisOf(values: (number | null | undefined)[]): Axis {
 
 // Drawn by the style sheet from three places along the axis: a table has hundreds of these, and a drawing of its own for
 // each would cost more than its text.
-export function Interval(props: { value: number; ci: [number, number] | null; band?: [number, number] | null; axis: Axis; name?: string }) {
+export function Interval(props: { value: number; ci?: number[] | null; band?: number[] | null; axis: Axis; name?: string }) {
   const { axis, ci, band, name } = props;
   const at = (v: number) => `${(2 + (96 * (Math.min(axis.hi, Math.max(axis.lo, v)) - axis.lo)) / (axis.hi - axis.lo || 1)).toFixed(2)}%`;
   const place: Record<string, string> = { "--v": at(props.value) };

@@ -3,6 +3,8 @@ import { api, download } from "../../api/client";
 import type { Candidate, Plan, Search } from "../../api/types";
 import { bytes, count, dateTime, fixed, percent, si } from "../../format";
 import { Button, Copy, Dialog, Failure, Loading } from "../../parts/basics";
+import { Opinions } from "../../parts/opinions";
+import { candidateUrl } from "../../router";
 import { useAction, useResource } from "../../state/use";
 
 export function Facts({ c, search }: { c: Candidate; search: number }) {
@@ -23,6 +25,7 @@ export function Facts({ c, search }: { c: Candidate; search: number }) {
     )],
     ["Generation", c.generation],
     ["Scored", c.scored_at ? <>{dateTime(c.scored_at)} by {c.worker ? <a href={`/workers/${c.worker}`}>worker {c.worker}</a> : "an unknown worker"}</> : "–"],
+    ["Second opinions", c.replicas ? <Opinions of={c} /> : undefined],
     ["Backend", c.backend && `${c.backend}${c.build ? `, build ${c.build}` : ""}`],
     ["Statistics digest", c.stats_digest && <code>{c.stats_digest}</code>],
   ];
@@ -103,7 +106,7 @@ function Network({ plan }: { plan: Plan }) {
 // Its files.
 export function Takeaway({ search, candidate }: { search: Search; candidate: Candidate }) {
   const name = `search-${search.id}-${candidate.code.slice(0, 40).replace(/[^\w.-]+/g, "_")}`;
-  const base = `/searches/${search.id}/candidates/${encodeURIComponent(candidate.code)}`;
+  const base = candidateUrl(search.id, candidate.code); // the interface names it as the page does
   const weights = useAction(() => download(`${base}/weights.safetensors`, `${name}.safetensors`));
   const json = useAction(() => download(base, `${name}.json`));
   const failed = weights.error ?? json.error;
@@ -137,7 +140,7 @@ export function CandidatePanel({ search, code, onClose }: { search: Search; code
         <Loading what="its scores" />
       )}
       <div class="actions">
-        <a class="button plain small" href={`/searches/${search.id}/candidates/${encodeURIComponent(code)}`}>
+        <a class="button plain small" href={candidateUrl(search.id, code)}>
           Open its page
         </a>
         {candidate.value && <Takeaway search={search} candidate={candidate.value} />}

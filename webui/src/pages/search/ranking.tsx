@@ -3,18 +3,21 @@
 import { useMemo, useRef, useState } from "preact/hooks";
 import { api } from "../../api/client";
 import type { Candidate, Class, Classes, Search } from "../../api/types";
-import { ago, count, dateTime, fixed, parseSi, percent, plural, si } from "../../format";
+import { ago, count, dateTime, fixed, percent, plural, si } from "../../format";
 import { Button, Empty, Failure, Loading } from "../../parts/basics";
 import { Check } from "../../parts/form";
 import { type Axis, axisOf, Interval } from "../../parts/interval";
+import { Opinions, OpinionMark } from "../../parts/opinions";
 import { type Column, VirtualTable } from "../../parts/virtual";
 import { route, setQuery } from "../../router";
 import { useRows } from "../../state/rows";
 import { useNow } from "../../state/use";
+import { filterOf, FilterMenu, noFilter } from "./filter";
 
-type Optional = "interval" | "accuracy5" | "loss" | "macs" | "params" | "images" | "generation" | "class" | "worker" | "scored";
+type Optional = "interval" | "opinions" | "accuracy5" | "loss" | "macs" | "params" | "images" | "generation" | "class" | "worker" | "scored";
 const optional: Record<Optional, string> = {
   interval: "95 % interval",
+  opinions: "Second opinions",
   accuracy5: "Top-5 accuracy",
   loss: "Loss",
   macs: "MACs",
@@ -29,12 +32,8 @@ const usual: Optional[] = ["interval", "loss", "macs", "params", "worker", "scor
 
 interface Context {
   axis: Axis;
-  band: [number, number] | null;
+  band: number[] | null;
   now: number;
-}
-
-function asPair(ci: number[] | null | undefined): [number, number] | null {
-  return ci && ci.length === 2 ? [ci[0], ci[1]] : null;
 }
 
 function columnsOf(shown: Set<Optional>, c: Context): Column<Candidate>[] {
@@ -56,7 +55,7 @@ function columnsOf(shown: Set<Optional>, c: Context): Column<Candidate>[] {
       width: "100px",
       sort: "accuracy",
       numeric: true,
-      cell: (r) => (faults(r) ? <span class="bad" title={r.error?.detail}>failed</span> : <strong>{percent(r.accuracy)}</strong>),
+      cell: (r) => (faults(r) ? <span class="bad" title={r.error?.detail}>failed</span> : <><OpinionMark of={r} /><strong>{percent(r.accuracy)}</strong></>),
     },
     {
       id: "interval",
@@ -65,11 +64,12 @@ function columnsOf(shown: Set<Optional>, c: Context): Column<Candidate>[] {
       name: "95 % interval; the pale band is that of the best",
       width: "minmax(140px, 1.6fr)",
       cell: (r) => {
-        const ci = asPair(r.ci);
+        const { ci } = r;
         if (r.accuracy == null) return <span class="ellipsis muted" title={r.error?.detail}>{r.error?.detail ?? ""}</span>;
         return <Interval value={r.accuracy} ci={ci} band={c.band} axis={c.axis} name={ci ? `95 %: ${percent(ci[0])} to ${percent(ci[1])}` : undefined} />;
       },
     },
+    { id: "opinions", when: "opinions", head: "Repeated", name: "whether other workers got the same", width: "132px", cell: (r) => <Opinions of={r} /> },
     { id: "accuracy5", when: "accuracy5", head: "Top-5", name: "top-5 accuracy", width: "84px", sort: "accuracy5", numeric: true, cell: (r) => percent(r.accuracy5) },
     { id: "loss", when: "loss", head: "Loss", name: "mean loss", width: "80px", sort: "loss", numeric: true, cell: (r) => fixed(r.loss) },
     { id: "macs", when: "macs", head: "MACs", name: "multiply-accumulates", width: "84px", sort: "macs", numeric: true, cell: (r) => si(r.macs) },
@@ -132,31 +132,10 @@ function ColumnChooser({ shown }: { shown: Set<Optional> }) {
   );
 }
 
-function MacsLimit() {
-  const given = route.value.query.get("macs_max") ?? "";
-  const [text, setText] = useState(given && si(Number(given)));
-  const value = parseSi(text);
-  return (
-    <input
-      type="text"
-      class={Number.isNaN(value) ? "short invalid" : "short"}
-      placeholder="MACs at most"
-      aria-label="MACs at most, for example 300M"
-      aria-invalid={Number.isNaN(value)}
-      value={text}
-      onInput={(e) => {
-        setText(e.currentTarget.value);
-        const v = parseSi(e.currentTarget.value);
-        if (!Number.isNaN(v)) setQuery({ macs_max: v ?? null });
-      }}
-    />
-  );
-}
-
 function Filters({ grouped, shown }: { grouped: boolean; shown: Set<Optional> }) {
   const { query } = route.value;
   const filtered = query.get("class");
-  const brushed = query.get("choices") || query.get("accuracy_min") || query.get("accuracy_max");
+  const brushed = query.get("choices");
   return (
     <div class="filters">
       <h2 id="ranking-title">Ranking</h2>
@@ -171,7 +150,7 @@ function Filters({ grouped, shown }: { grouped: boolean; shown: Set<Optional> })
             value={query.get("q") ?? ""}
             onInput={(e) => setQuery({ q: e.currentTarget.value })}
           />
-          <MacsLimit />
+          <FilterMenu />
         </>
       )}
       {filtered && (
@@ -180,7 +159,7 @@ function Filters({ grouped, shown }: { grouped: boolean; shown: Set<Optional> })
         </Button>
       )}
       {brushed && (
-        <Button small onClick={() => setQuery({ choices: null, accuracy_min: null, accuracy_max: null })} aria-label="Marked choices only; show all">
+        <Button small onClick={() => setQuery({ choices: null })} aria-label="Marked choices only; show all">
           marked choices ✕
         </Button>
       )}
@@ -188,13 +167,6 @@ function Filters({ grouped, shown }: { grouped: boolean; shown: Set<Optional> })
       {!grouped && <ColumnChooser shown={shown} />}
     </div>
   );
-}
-
-const noFilter = { q: null, class: null, macs_max: null, accuracy_min: null, accuracy_max: null, choices: null };
-
-function numberOf(query: URLSearchParams, name: string): number | undefined {
-  const value = Number(query.get(name) ?? NaN);
-  return Number.isFinite(value) ? value : undefined;
 }
 
 const whole: Axis = { lo: 0, hi: 1 };
@@ -215,27 +187,19 @@ function Flat({ search, shown }: { search: Search; shown: Set<Optional> }) {
   const now = useNow(10_000);
   const sort = query.get("sort") ?? "accuracy";
   const order = query.get("order") === "asc" ? "asc" : query.get("order") === "desc" ? "desc" : sort === "accuracy" || sort === "accuracy5" || sort === "scored_at" ? "desc" : "asc";
-  const filter = {
-    q: query.get("q") ?? undefined,
-    class: query.get("class") ?? undefined,
-    macs_max: numberOf(query, "macs_max"),
-    accuracy_min: numberOf(query, "accuracy_min"),
-    accuracy_max: numberOf(query, "accuracy_max"),
-    choices: query.get("choices") ?? undefined,
-  };
+  const filter = filterOf(query);
   const key = JSON.stringify([search.id, sort, order, filter]);
   const rows = useRows<Candidate>(
     key,
     (offset, limit, signal) => api.ranking(search.id, { sort, order, offset, limit, ...filter }, signal),
     (searches) => searches.has(search.id),
   );
-  const band = asPair(search.best?.ci);
+  const band = search.best?.ci ?? null;
   const axis = useAxis(key, [...rows.loaded().flatMap((r) => r.ci ?? [r.accuracy]), ...(band ?? [])]);
   const columns = useMemo(() => columnsOf(shown, { axis, band, now }), [[...shown].join(), axis, String(band), now]);
   if (rows.total === undefined) return rows.error ? <Failure problem={rows.error} retry={rows.reload} /> : <Loading what="the ranking" />;
   if (rows.total === 0) {
-    const filtering = Object.values(filter).some((v) => v != null);
-    return filtering ? (
+    return Object.keys(filter).length ? (
       <Empty title="No architecture matches the filter">
         <Button onClick={() => setQuery(noFilter)}>Clear the filter</Button>
       </Empty>
@@ -271,7 +235,8 @@ function Flat({ search, shown }: { search: Search; shown: Set<Optional> }) {
       />
       <p class="note">
         {plural(rows.total, "architecture")}. <span class="tie">=</span> marks exact ties, which stand in the order they were proposed; a row whose interval reaches the pale band
-        cannot be told from the best by this many images.
+        cannot be told from the best by this many images. <span class="opinion good">✓</span> another worker got the same,{" "}
+        <span class="opinion bad">≠</span> none of the others did.
       </p>
     </>
   );
