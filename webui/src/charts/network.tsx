@@ -125,6 +125,7 @@ export function Network({ places, differs, open }: { places: Place[]; differs?: 
   const lane = lanes / widest;
   const right = NAME + lanes + 20;
   const shapeAt = inner - 168;
+  const letters = Math.floor((shapeAt - right - 76) / 6.4); // of what a place computes; none in a narrow drawing
   const most = Math.max(1, ...places.map((p) => p.ops.reduce((s, o) => s + (o.macs ?? 0), 0)));
   const bar = linear([0, most], [0, 78]);
   const middle = NAME + lanes / 2;
@@ -148,9 +149,11 @@ export function Network({ places, differs, open }: { places: Place[]; differs?: 
           <text class="head" x={middle} y={14} style={{ textAnchor: "middle" }}>
             Choice
           </text>
-          <text class="head" x={right} y={14}>
-            {open ? "Where" : "Computes"}
-          </text>
+          {letters > 6 && (
+            <text class="head" x={right} y={14}>
+              {open ? "Where" : "Computes"}
+            </text>
+          )}
           <text class="head" x={shapeAt} y={14} style={{ textAnchor: "end" }}>
             Output
           </text>
@@ -188,10 +191,12 @@ export function Network({ places, differs, open }: { places: Place[]; differs?: 
                 ) : (
                   <rect class="fixed" x={middle - 5} y={y + ROW / 2 - 5} width={10} height={10} rx={2} />
                 )}
-                <text x={right} y={y + ROW / 2 + 4}>
-                  {shorten(text, Math.max(6, Math.floor((shapeAt - right - 76) / 6.4)))}
-                  <title>{text}</title>
-                </text>
+                {letters > 6 && (
+                  <text x={right} y={y + ROW / 2 + 4}>
+                    {shorten(text, letters)}
+                    <title>{text}</title>
+                  </text>
+                )}
                 <text class="shape" x={shapeAt} y={y + ROW / 2 + 4}>
                   {out ? out.join("×") : ""}
                 </text>

@@ -130,7 +130,9 @@ function Audit() {
                 </td>
                 <td data-label="Who">{a.who}</td>
                 <td data-label="Did">{a.action}</td>
-                <td data-label="To">{a.what}</td>
+                <td data-label="To" class="wide">
+                  {a.what}
+                </td>
               </tr>
             ))}
           </tbody>

@@ -3,12 +3,13 @@
 import { api } from "../api/client";
 import type { Candidate, History, Search } from "../api/types";
 import { Staircase, Swatch, type Stair } from "../charts/staircase";
-import { count, percent, rate, si } from "../format";
+import { count, percent, si } from "../format";
 import { Empty, Failure, Loading, Pending, StateBadge } from "../parts/basics";
 import { Check } from "../parts/form";
 import { Figure } from "../parts/figure";
 import { axisOf, Interval } from "../parts/interval";
 import { Segments } from "../parts/segments";
+import { policyWords, speed } from "../parts/words";
 import { route, setQuery } from "../router";
 import { useResource } from "../state/use";
 
@@ -85,19 +86,19 @@ function Facts({ sides }: { sides: Side[] }) {
                 <StateBadge state={s.state} />
               </td>
               <td data-label="Strategy">{s.strategy.name}</td>
-              <td data-label="Calibration">{String((s.policy as { average?: string })?.average ?? "default")}</td>
+              <td data-label="Calibration">{policyWords(s)}</td>
               <td data-label="Scored" class="num">
                 {count(s.progress.scored)}
               </td>
               <td data-label="Best" class="num">
                 <strong>{percent(s.best?.accuracy)}</strong>
               </td>
-              <td data-label="95 % interval">{s.best?.accuracy != null && <Interval value={s.best.accuracy} ci={s.best.ci ? [s.best.ci[0], s.best.ci[1]] : null} axis={axis} />}</td>
+              <td data-label="95 % interval">{s.best?.accuracy != null && <Interval value={s.best.accuracy} ci={s.best.ci} axis={axis} />}</td>
               <td data-label="MACs" class="num">
                 {si(s.best?.macs)}
               </td>
               <td data-label="Rate" class="num">
-                {rate(s.rate?.per_s)}
+                {speed(s)}
               </td>
               <td data-label={`Best ${TOP} shared`} class="num">
                 {index === 0 ? <span class="muted">the first</span> : sides[0].search.space === s.space ? `${overlap(sides[0].top, top)} of ${Math.min(sides[0].top.size, top.size)}` : <span class="muted">other space</span>}

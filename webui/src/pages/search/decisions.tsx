@@ -100,7 +100,8 @@ const meansTwin = (items: DecisionImportance[]) => ({
 function Effects({ search }: { search: Search }) {
   const { query } = route.value;
   const asked = query.get("top");
-  const top = tops.find((t) => t === asked) ?? "100";
+  const usual = search.progress.scored < 1000 ? "10" : "100"; // a tenth of all, or less
+  const top = tops.find((t) => t === asked) ?? usual;
   const picked = query.get("decision") ?? undefined;
   const loaded = useResource(`importance/${search.id}/${top}`, (s) => api.importance(search.id, Number(top), s), {
     when: (c) => c.searches.has(search.id),
@@ -143,7 +144,7 @@ function Effects({ search }: { search: Search }) {
         name={`search-${search.id}-top${top}`}
         about="The share of each option among the best, in per cent; the frame marks the most frequent one."
         controls={
-          <Segments label="How many of the best" value={top} options={tops.map((t) => [t, `Top ${t}`])} onPick={(t) => setQuery({ top: t === "100" ? null : t })} />
+          <Segments label="How many of the best" value={top} options={tops.map((t) => [t, `Top ${t}`])} onPick={(t) => setQuery({ top: t === usual ? null : t })} />
         }
         twin={() => ({
           columns: ["Decision", "Option", `Share of the best ${best}`],

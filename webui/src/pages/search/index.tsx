@@ -2,8 +2,9 @@
 import { useState } from "preact/hooks";
 import { api, download } from "../../api/client";
 import type { Search } from "../../api/types";
-import { ago, count, dateTime, duration, percent, rate, si } from "../../format";
+import { ago, count, dateTime, duration, percent, si } from "../../format";
 import { Bar, Button, Confirm, Failure, Pending, StateBadge, Tabs, Tile } from "../../parts/basics";
+import { speed, took } from "../../parts/words";
 import { go, route, setQuery } from "../../router";
 import { deleteLater, UNDO_S } from "../../state/deletions";
 import { maySubmit } from "../../state/session";
@@ -121,7 +122,6 @@ function Head({ search, reload }: { search: Search; reload: () => void }) {
           <p class="muted">
             {search.strategy.name}
             {search.owner && ` · by ${search.owner}`} · <span title={dateTime(search.created)}>started {ago(search.created, now)}</span>
-            {search.finished ? ` · took ${duration((search.finished - search.created) / 1000)}` : ""}
             {(search.tags ?? []).map((t) => (
               <span class="tag">{t}</span>
             ))}
@@ -165,10 +165,10 @@ function Head({ search, reload }: { search: Search; reload: () => void }) {
           {progress.expected != null && <span class="muted of"> of {count(progress.expected)}</span>}
           {progress.failed > 0 && <span class="bad of"> {count(progress.failed)} failed</span>}
         </Tile>
-        <Tile label="Rate" sub={running && search.rate?.per_s ? "architectures" : undefined}>
-          {running ? rate(search.rate?.per_s) : "–"}
+        <Tile label={search.finished ? "Mean rate" : "Rate"} sub={speed(search) === "–" ? undefined : "architectures"}>
+          {speed(search)}
         </Tile>
-        <Tile label="Time left">{running ? duration(search.eta_s) : "–"}</Tile>
+        {search.finished ? <Tile label="Took">{duration(took(search))}</Tile> : <Tile label="Time left">{running ? duration(search.eta_s) : "–"}</Tile>}
       </dl>
     </>
   );

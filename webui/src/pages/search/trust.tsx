@@ -4,11 +4,12 @@ import { useState } from "preact/hooks";
 import { api } from "../../api/client";
 import type { Correlation, CorrelationSet, Interval, Search } from "../../api/types";
 import { Coefficient } from "../../charts/coefficient";
-import { Staircase, type Stair } from "../../charts/staircase";
+import { Growth, type Grown } from "../../charts/growth";
 import { count, fixed, percent, plural } from "../../format";
 import { Button, Empty, Failure, Loading } from "../../parts/basics";
 import { Figure } from "../../parts/figure";
 import { Check, FilePick, Select } from "../../parts/form";
+import { policyWords } from "../../parts/words";
 import { maySubmit } from "../../state/session";
 import { tell } from "../../state/toast";
 import { useAction, useResource } from "../../state/use";
@@ -121,11 +122,6 @@ function TruthForm({ search, siblings, onDone }: { search: Search; siblings: Sea
   );
 }
 
-function policyWords(s: Search): string {
-  const p = (s.policy ?? {}) as { average?: string; batches?: number; batch_size?: number };
-  return p.average === "batch" || p.average === "none" ? p.average : `${p.average ?? "default"}, ${p.batches ?? "?"} × ${p.batch_size ?? "?"}`;
-}
-
 // The same measure for every search over this space that has known accuracies: calibration policies side by side, and by
 // rising number of images, how the correlation grows with them.
 function SideBySide({ search, siblings }: { search: Search; siblings: Search[] }) {
@@ -141,7 +137,9 @@ function SideBySide({ search, siblings }: { search: Search; siblings: Search[] }
   const rows = loaded.value ?? [];
   if (rows.length < 2) return null;
   const images = new Set(rows.map((r) => r.search.evaluation?.images));
-  const growth: Stair[] = [{ name: "τ-b", index: 0, points: rows.filter((r) => r.search.evaluation?.images).map((r) => [r.search.evaluation!.images!, r.c.score!.tau_b!.value!]) }];
+  const grown = rows
+    .filter((r) => r.search.evaluation?.images)
+    .map(({ search: s, c }): Grown => ({ ...c.score!.tau_b!, value: c.score!.tau_b!.value!, name: s.name, images: s.evaluation!.images!, own: s.id === search.id }));
   return (
     <>
       <section class="panel flush" aria-labelledby="side-title">
@@ -189,10 +187,10 @@ function SideBySide({ search, siblings }: { search: Search; siblings: Search[] }
         <Figure
           title="Agreement against the number of scored images"
           name={`search-${search.id}-images`}
-          about="Kendall τ-b in per cent, one step for each search over this space, by the images it scored on."
-          twin={() => ({ columns: ["Search", "Images", "Kendall τ-b"], rows: rows.map((r) => [r.search.name, r.search.evaluation?.images ?? null, r.c.score!.tau_b!.value!]) })}
+          about="Kendall τ-b with its 95 % interval, one mark for each search over this space by the images it scored on; the strong mark is this search."
+          twin={() => ({ columns: ["Search", "Images", "Kendall τ-b", "95 % from", "95 % to"], rows: grown.map((g) => [g.name, g.images, g.value, g.lo ?? null, g.hi ?? null]) })}
         >
-          <Staircase stairs={growth} height={240} xLabel="Images (powers of ten)" yLabel="Kendall τ-b" log />
+          <Growth items={grown} height={260} yLabel="Kendall τ-b" />
         </Figure>
       )}
     </>
