@@ -1,6 +1,6 @@
 """What a worker survives while a search runs: kill -9 at any moment, an outage of the coordinator, damaged blobs, a
 dying or hanging compute process, a full disk. Each time the search must finish with every architecture scored exactly
-once and the same ranking as an undisturbed run."""
+once and the same ranking as an undisturbed run, with the demo's supernet and images."""
 import os
 import pathlib
 import random
@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from cluster import BUILD, Process, store_demo, store_macro, wait_for
+from cluster import BUILD, Process, store_demo, wait_for
 
 QUICK = ("--beat-s", "0.5", "--expiry-s", "2", "--sweep-s", "0.2", "--job-s", "2")
 
@@ -19,18 +19,18 @@ def codes(n):
     rng = random.Random(7)
     found = []
     while len(found) < n:
-        code = "".join(rng.choice("012") for _ in range(8))
+        code = "".join(rng.choice("012") for _ in range(6))
         if code not in found:
             found.append(code)
     return found
 
 
-def submit(server, ids, n=24, name="faults"):
+def submit(server, ids, n=16, name="faults"):
     space, checkpoint, dataset = ids
     return server.api("POST", "/searches", {
         "name": name, "checkpoint": checkpoint, "dataset": dataset, "strategy": {"name": "list", "codes": codes(n)},
-        "policy": {"average": "cumulative", "variance": "unbiased", "batches": 2, "batch_size": 64, "split": "train"},
-        "evaluation": {"split": "val", "images": 200, "batch_size": 100, "first": 0}})["id"]
+        "policy": {"average": "cumulative", "variance": "unbiased", "batches": 4, "batch_size": 256, "split": "train"},
+        "evaluation": {"split": "val", "images": 1000, "batch_size": 250, "first": 0}})["id"]
 
 
 def rows(server, search):
@@ -52,18 +52,18 @@ def children(pid):
 
 
 @pytest.fixture
-def c(cluster, shared):
+def c(cluster):
     return cluster(*QUICK)
 
 
-def finish(c, search, n=24):
+def finish(c, search, n=16):
     done = c.server.wait_search(search, 240)
     assert done["state"] == "done" and done["progress"]["scored"] == n, done
     return rows(c.server, search)
 
 
 def test_kill_9_of_the_worker_at_random_moments(c):
-    ids = store_macro(c.server)
+    ids = store_demo(c.server)
     c.worker("w0")
     quiet = finish(c, submit(c.server, ids, name="quiet"))
     c.workers["w0"].stop()
@@ -94,7 +94,7 @@ def evolve(server, ids, name):
 
 
 def test_kill_9_of_anyone_at_any_moment_changes_no_ranking(cluster):
-    """A search that steers by its scores, on the demo's supernet: the coordinator, an agent or its compute process is
+    """A search that steers by its scores: the coordinator, an agent or its compute process is
     killed up to ten times, and the ranking is the same to the bit, each architecture scored once."""
     c = cluster(*QUICK)
     ids = store_demo(c.server)
@@ -127,7 +127,7 @@ def test_kill_9_of_anyone_at_any_moment_changes_no_ranking(cluster):
 
 
 def test_outage_of_the_coordinator_loses_no_finished_result(c):
-    ids = store_macro(c.server)
+    ids = store_demo(c.server)
     w = c.worker("w1")
     finish(c, submit(c.server, ids, n=1, name="first"), 1)  # its files are in the cache now
     search = submit(c.server, ids, n=8)
@@ -146,7 +146,7 @@ def test_outage_of_the_coordinator_loses_no_finished_result(c):
 
 
 def test_a_damaged_blob_in_the_cache_is_fetched_again(c):
-    ids = store_macro(c.server)
+    ids = store_demo(c.server)
     w = c.worker("w1")
     quiet = finish(c, submit(c.server, ids, n=4, name="first"), 4)
     w.stop()
@@ -162,7 +162,7 @@ def test_a_damaged_blob_in_the_cache_is_fetched_again(c):
 
 
 def test_a_dying_compute_process_is_started_again(c):
-    ids = store_macro(c.server)
+    ids = store_demo(c.server)
     w = c.worker("w1")
     search = submit(c.server, ids, n=8)
     child = wait_for("the compute process", lambda: children(w.child.pid), 60)
@@ -172,7 +172,7 @@ def test_a_dying_compute_process_is_started_again(c):
 
 
 def test_a_hanging_compute_process_is_killed(c):
-    ids = store_macro(c.server)
+    ids = store_demo(c.server)
     w = c.worker("w1", SUBRANK_HANG_SECONDS="5")
     search = submit(c.server, ids, n=8)
     child = wait_for("the compute process", lambda: children(w.child.pid), 60)
@@ -182,7 +182,7 @@ def test_a_hanging_compute_process_is_killed(c):
 
 
 def test_sigterm_returns_the_jobs(c):
-    ids = store_macro(c.server)
+    ids = store_demo(c.server)
     w = c.worker("w1")
     search = submit(c.server, ids)
     w.wait_event("job_leased")
@@ -193,7 +193,7 @@ def test_sigterm_returns_the_jobs(c):
 
 
 def test_no_compute_process_outlives_its_agent(c):
-    ids = store_macro(c.server)
+    ids = store_demo(c.server)
     w = c.worker("w1")
     submit(c.server, ids)
     child = wait_for("the compute process", lambda: children(w.child.pid), 60)[0]
@@ -203,13 +203,13 @@ def test_no_compute_process_outlives_its_agent(c):
 
 
 def test_a_full_disk_costs_no_result_and_no_process(c):
-    """RLIMIT_FSIZE makes every write beyond 1 MiB fail, as a full disk does; the blobs are larger."""
-    ids = store_macro(c.server)
+    """RLIMIT_FSIZE makes every write beyond 256 KiB fail, as a full disk does; the blobs are larger."""
+    ids = store_demo(c.server)
     search = submit(c.server, ids, n=8)
     settings = {"SUBRANK_SERVER": c.server.url, "SUBRANK_STATE_DIR": str(c.dir / "state-full"), "SUBRANK_NAME": "full",
                 "SUBRANK_JOIN_TOKEN_FILE": str(c.server.data / "join.token")}
     w = Process([BUILD / "subrank-worker"], c.dir / "full.log", settings,
-                preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20)))
+                preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 18, 1 << 18)))
     c.workers["full"] = w
     wait_for("a complaint", lambda: any(e in w.text() for e in ("cache_failed", "job_failed", "fetch_failed")))
     assert w.running()
