@@ -191,6 +191,7 @@ struct space {
 /* Walks every architecture at once: fills facts and blocks, finds errors that only some architectures have. */
 int space_survey(struct space *s, struct err *err);
 int space_count_prepare(struct space *s, struct err *err); /* fills buckets, count, bounds */
+int space_bounds_prepare(struct space *s, struct err *err);
 void space_count_clear(struct space *s);
 
 #endif
