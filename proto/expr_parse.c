@@ -381,6 +381,8 @@ struct expr *expr_parse(struct arena *a, const char *s, const struct expr_scope 
     if (!x)
         return NULL;
     space(&p);
+    if (*p.at == '=')
+        return fail(&p, "a single \"=\": equality is \"==\"%s%s", "", "");
     return *p.at ? fail(&p, "unexpected text after the expression%s%s", "", "") : x;
 }
 

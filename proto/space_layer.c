@@ -5,6 +5,7 @@
 
 #include <ctype.h>
 #include <string.h>
+#include <strings.h>
 
 static const char *const heads[] = {"seq",    "sum",   "mean", "concat", "mul", "max",
                                     "choose", "paths", "for",  "let",    NULL};
@@ -226,10 +227,32 @@ static int is_module(const struct space_parser *p, const char *name)
     return json_object_get(p->module_docs, name) != NULL;
 }
 
+/* What other frameworks call our layers: no spelling leads from there to here. */
+static const char *foreign_word(const char *name)
+{
+    static const char *const words[][2] = {
+        {"batchnorm", "bn"},         {"batchnorm2d", "bn"},   {"conv2d", "conv"},
+        {"depthwise", "dwconv"},     {"dense", "linear"},     {"fc", "linear"},
+        {"flatten", "gap"},          {"silu", "swish"},       {"hardswish", "hswish"},
+        {"hardsigmoid", "hsigmoid"}, {"skip", "identity"},    {"none", "zero"},
+        {"sequential", "seq"},       {"repeat", "for"},       {"add", "sum"},
+        {"cat", "concat"},           {"upsample", "resize"},  {"embedding", "embed"},
+        {"switch", "choose"},        {"globalavgpool", "gap"}};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcasecmp(words[i][0], name) == 0)
+            return words[i][1];
+    return NULL;
+}
+
 static void offer_layers(struct space_parser *p, struct suggest *s)
 {
-    const char *name;
+    const char *name = foreign_word(s->word);
     json_t *v;
+    if (name) {
+        s->best = name;
+        s->distance = 0;
+        return;
+    }
     offer_list(s, heads);
     for (int i = 0; prim_at(i); i++)
         suggest_offer(s, prim_at(i)->name);

@@ -2,6 +2,7 @@
  * "defaults". */
 #include "proto/space_parser.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static int read_attr(struct space_parser *p, struct layer *l, enum attr_id id, const json_t *v)
@@ -32,6 +33,17 @@ static int attr_find(const struct prim_def *def, const char *name, struct sugges
     return -1;
 }
 
+/* Nothing like the word is there: what there is. */
+static int no_attribute(struct space_parser *p, const struct prim_def *def, const char *name, struct suggest *s)
+{
+    char list[200];
+    size_t n = 0;
+    list[0] = '\0';
+    for (const unsigned char *a = def->attrs; *a && !s->best && n < sizeof list - 24; a++)
+        n += (size_t)snprintf(list + n, sizeof list - n, "%s%s", n ? ", " : ": it has ", attr_text(*a - 1));
+    return parser_fail(p, "%s has no attribute \"%s\"%s%s", def->name, name, list, suggest_hint(s));
+}
+
 static int read_attrs(struct space_parser *p, struct layer *l, const json_t *doc)
 {
     const char *name;
@@ -42,7 +54,7 @@ static int read_attrs(struct space_parser *p, struct layer *l, const json_t *doc
         suggest_init(&s, name);
         int id = attr_find(l->def, name, &s);
         if (id < 0)
-            return parser_fail(p, "%s has no attribute \"%s\"%s", l->def->name, name, suggest_hint(&s));
+            return no_attribute(p, l->def, name, &s);
         if (!l->attr[id] && !l->text[id] && read_attr(p, l, (enum attr_id)id, v))
             return -1;
     }

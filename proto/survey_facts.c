@@ -37,9 +37,10 @@ static int record_slice(struct survey *sv, const struct param *p, const char *wh
     }
     struct space_tensor *t = &f->tensors[at];
     if (t->ndim != p->ndim || memcmp(t->dims, p->dims, sizeof t->dims) != 0)
-        return err_set(sv->err, ERR_INVALID, where,
-                       "parameter \"%s\" has two shapes: (%d, %d, %d, %d) and (%d, %d, %d, %d)", p->name, t->dims[0],
-                       t->dims[1], t->dims[2], t->dims[3], p->dims[0], p->dims[1], p->dims[2], p->dims[3]);
+        return err_set(
+            sv->err, ERR_INVALID, where,
+            "parameter \"%s\" has two shapes: (%d, %d, %d, %d) and (%d, %d, %d, %d); two layers need two names",
+            p->name, t->dims[0], t->dims[1], t->dims[2], t->dims[3], p->dims[0], p->dims[1], p->dims[2], p->dims[3]);
     if (sv->tensor_site[at] != sv->site)
         f->shared = 1;
     return 0;

@@ -185,6 +185,11 @@ TEST(space_errors_name_the_place)
     spaces_bad(DOC("", "", "{\"conv\":{\"out\":8},\"name\":\"c\"}"), "/network", "logits");
     spaces_bad(DOC("", "", "{\"conv\":{\"out\":8,\"kernal\":3}}" TAIL), "/network/0/conv", "did you mean \"kernel\"");
     spaces_bad(DOC("", "", "{\"convv\":{\"out\":8}}" TAIL), "/network/0", "did you mean \"conv\"");
+    spaces_bad(DOC("", "", "\"BatchNorm2d\"" TAIL), "/network/0", "did you mean \"bn\"");
+    spaces_bad(DOC("", "", "{\"conv\":{\"out\":8,\"filters\":3}}" TAIL), "/network/0/conv", "it has out, kernel, ");
+    spaces_bad(DOC("", "", "{\"when\":\"in = 3\",\"relu\":{}}" TAIL), "/network/0/when", "equality is \"==\"");
+    spaces_bad(DOC("", "", "{\"seq\":[{\"conv\":8}]},{\"seq\":[{\"conv\":8}]}" TAIL), "/network/1/seq/0",
+               "two layers need two names");
     spaces_bad(DOC("", "", "{\"conv\":{\"out\":\"in * 0.5\"}}" TAIL), "/network/0/conv/out", "1.5 is not an integer");
     spaces_bad(DOC("\"k\":[3,5]", "", "{\"conv\":8}" TAIL), "/decisions/k", "no architecture reads");
     spaces_bad(DOC("\"k\":[3,5]", "\"m\":{\"args\":[\"expand\"],\"body\":[{\"conv\":{\"out\":\"exapnd * in\"}}]}",
@@ -212,6 +217,60 @@ TEST(space_errors_in_any_branch)
                    "{\"choose\":\"a\",\"of\":[\"identity\",{\"conv\":8,\"name\":\"c\"}]},{\"conv\":\"in == 8 ? 0 : "
                    "4\",\"name\":\"d\"}" TAIL),
                "/network/1/conv", "not between");
+}
+
+#define STEM  "{\"name\":\"s\",\"conv\":8},"
+#define MAYBE "{\"when\":\"d == 1\",\"name\":\"c\",\"conv\":8,\"as\":\"x[3]\"},"
+
+/* A tensor may be taken wherever the condition holds under which it was named; where some network has none, or an index
+ * that a decision moves could mean several, the document is refused. */
+TEST(space_tensors_of_some_networks)
+{
+    struct space *s = spaces_doc(DOC("\"d\":[0,1]", "",
+                                     STEM MAYBE "{\"sum\":[\"identity\",{\"when\":\"d == 1\",\"from\":\"x[2 + d]\","
+                                                "\"relu\":{}}]}" TAIL));
+    CHECK_STR(space_architectures(s), "2");
+    spaces_round_trips(s);
+    space_free(s);
+    spaces_bad(DOC("\"d\":[0,1]", "", STEM MAYBE "{\"sum\":[\"identity\",{\"from\":\"x[3]\",\"relu\":{}}]}" TAIL),
+               "/network/2/sum/1/from", "some architectures have no tensor \"x\" here");
+    spaces_bad(DOC("\"d\":[1,2,3]", "",
+                   STEM "{\"for\":\"i\",\"to\":\"d\",\"body\":[{\"name\":\"c{i}\",\"conv\":8,\"as\":\"n[i]\"}]},"
+                        "{\"from\":\"n[d - 1]\",\"relu\":{}}" TAIL),
+               "/network/2/from", "may not depend on decisions");
+}
+
+static int count_nodes(const struct space *s, const char *code)
+{
+    struct arena a;
+    struct plan p;
+    arena_init(&a, 0);
+    spaces_plan(&a, s, code, &p);
+    int n = p.nnodes;
+    arena_clear(&a);
+    return n;
+}
+
+#define ROUNDS(body)                                                                                                   \
+    "{\"sum\":[\"identity\",{\"for\":\"i\",\"to\":2,\"body\":[{\"let\":{\"y\":\"p[i]\"}},{\"when\":\"y == "            \
+    "1\",\"relu\":{}}" body "]}]}"
+
+/* Among branches a round is one, none when its only layer is left out; with more layers it stays. Some branch must be
+ * left in every network. */
+TEST(space_empty_rounds)
+{
+    struct space *s = spaces_doc(DOC("\"p\":{\"count\":2,\"of\":[0,1]}", "", STEM ROUNDS("") TAIL));
+    CHECK_INT(count_nodes(s, "0,0"), 4);     /* input, conv, gap, linear */
+    CHECK_INT(count_nodes(s, "1,0"), 4 + 2); /* an activation and the sum */
+    CHECK_INT(count_nodes(s, "1,1"), 4 + 3);
+    space_free(s);
+    s = spaces_doc(DOC("\"p\":{\"count\":2,\"of\":[0,1]}", "", STEM ROUNDS(",\"tanh\"") TAIL));
+    CHECK_INT(count_nodes(s, "0,0"), 4 + 3);
+    CHECK_INT(count_nodes(s, "1,0"), 4 + 4);
+    space_free(s);
+    spaces_bad(DOC("\"p\":{\"count\":2,\"of\":[0,1]}", "",
+                   STEM "{\"sum\":[{\"for\":\"i\",\"to\":2,\"body\":[{\"when\":\"p[i] == 1\",\"relu\":{}}]}]}" TAIL),
+               "/network/1", "no branch is left");
 }
 
 /* A document cannot use unbounded time: loops within loops stop. */

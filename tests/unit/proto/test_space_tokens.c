@@ -16,6 +16,32 @@ TEST(docs_vit_autoformer)
     space_free(s);
 }
 
+/* The code lists fourteen layers whatever the depth: those that are not there take their first options, so that every
+ * architecture has one code. */
+TEST(docs_vit_codes_are_canonical)
+{
+    struct space *s = spaces_open("vit-autoformer");
+    struct arena a;
+    struct err err;
+    struct plan p[2];
+    int choice[SPACE_MAX_DECISIONS];
+    char code[SPACE_MAX_CODE];
+    static const char *const same[2] = {
+        "12,3.5,4,3.5,4,3.5,4,3.5,4,3.5,4,3.5,4,4,4,3,4,4,3,3,4,4,3,3,4,4,3,4,4,216",
+        "12,3.5,4,3.5,4,3.5,4,3.5,4,3.5,4,3.5,4,3.5,3.5,3,4,4,3,3,4,4,3,3,4,4,3,3,3,216"};
+    arena_init(&a, 0);
+    for (int i = 0; i < 2; i++) {
+        spaces_plan(&a, s, same[i], &p[i]);
+        CHECK(space_code_parse(s, same[i], choice, &err) == 0);
+        space_normalise(s, choice);
+        CHECK(space_code_print(s, choice, code, sizeof code, &err) == 0);
+        CHECK_STR(code, same[1]);
+    }
+    CHECK(memcmp(&p[0].key, &p[1].key, sizeof p[0].key) == 0);
+    arena_clear(&a);
+    space_free(s);
+}
+
 /* An encoder of one block by hand, at 192 channels, 3 heads, ratio 3.5, 197 tokens: what a block adds to the costs. */
 TEST(docs_vit_block)
 {
