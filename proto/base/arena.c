@@ -37,10 +37,11 @@ static struct arena_block *grow(struct arena *a, size_t size)
         want = LARGEST_STEP;
     if (want < size)
         want = size;
-    struct arena_block *b = calloc(1, sizeof *b + want);
+    struct arena_block *b = malloc(sizeof *b + want);
     if (!b)
         return NULL;
     b->size = want;
+    b->used = 0;
     b->next = a->head;
     a->head = b;
     return b;
@@ -61,7 +62,7 @@ void *arena_alloc(struct arena *a, size_t size)
     void *p = (char *)b->data + b->used;
     b->used += size;
     a->used += size;
-    return p;
+    return memset(p, 0, size); /* what is handed out, not whole blocks: most plans fill half of their last */
 }
 
 void *arena_array(struct arena *a, size_t count, size_t size)
