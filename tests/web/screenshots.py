@@ -37,18 +37,19 @@ def real(c):
 
     def search(name, strategy, images, **more):
         return c.server.api("POST", "/searches", {
-            "name": name, "strategy": strategy, **common, **more,
+            "name": name, "strategy": strategy, **{**common, **more},
             "evaluation": {"split": "val", "images": images, "batch_size": 100, "first": 0}})["id"]
     sample = {"name": "random", "count": 100}
     first = search("NAS-Bench-Macro, a random hundred", sample, 300, tags=["cifar10"],
                    notes="How far can **two batches** of calibration be trusted?\n\n- 300 images each\n- truth: trained alone")
     fewer = search("The same on fewer images", sample, 100)
+    bare = search("The same without calibration", sample, 300, policy={"average": "none"})
     second = search("Evolution below 60 MMACs", EVOLUTION, 300, constraints={"macs": {"max": 60e6}}, tags=["cifar10"])
-    for s in (first, fewer, second):
-        c.server.wait_search(s, 900)
+    for s in (first, fewer, bare, second):
+        c.server.wait_search(s, 1800)
     with open(TRUTH, newline="") as table:
         truth = {row["arch"]: float(row["mean"]) for row in csv.DictReader(table)}
-    for s in (first, fewer, second):
+    for s in (first, fewer, bare, second):
         c.server.api("PUT", f"/searches/{s}/truth", {"accuracies": truth})
     return first, second
 
@@ -74,6 +75,7 @@ def shoot(page, base, where, out, size, dark):
     page.loaded()
     if page.all(".plot"):
         page.wait("charts", lambda: page.all(".plot canvas") and page.js("return document.fonts.status") == "loaded")
+    page.wait("live", lambda: page.js("return document.querySelector('.live.live') !== null"))
     tall = min(page.js("return document.documentElement.scrollHeight"), 2400)
     page.look(width, max(height, tall), dark)
     page.rest(400)
@@ -83,7 +85,7 @@ def shoot(page, base, where, out, size, dark):
 
 def main(out):
     out.mkdir(parents=True, exist_ok=True)
-    here = Cluster(None, "--webui", ROOT / "webui" / "dist").start()
+    here = Cluster(None, "--webui", ROOT / "webui" / "dist", "--check-results", "adaptive").start()
     page = Page(*find_browser(), root=os.geteuid() == 0)
     server = here.server
     try:

@@ -196,6 +196,10 @@ def test_known_accuracies_tell_whether_to_trust(done, page, tmp_path):
     tau = done.api("GET", f"/searches/{done.search['id']}/correlation")["score"]["tau_b"]["value"]
     page.sees(f"{tau:.3f}")
     page.sees("Over 81 architectures")
+    page.wait("each by its known accuracy, the best tenth as squares", lambda: len(page.all(".agreement circle.known")) == 73 and len(page.all(".agreement rect.known.top")) == 8)
+    names = page.js("return [...document.querySelectorAll('.agreement g > title')].map(t => t.textContent)")
+    row = next(r for r in done.ranking(done.search["id"]) if names[0].startswith(r["code"]))
+    assert names[0] == f"{row['code']}: score {100 * row['accuracy']:.2f} %, known {row['truth']:.10g}"
 
 
 def test_pause_resume_cancel_and_delete(ready, page):

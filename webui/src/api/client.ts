@@ -122,7 +122,10 @@ export interface RankingQuery {
   status?: "scored" | "failed";
   macs_min?: number;
   macs_max?: number;
+  params_min?: number;
   params_max?: number;
+  loss_min?: number;
+  loss_max?: number;
   accuracy_min?: number;
   accuracy_max?: number;
   choices?: string;

@@ -3,6 +3,7 @@
 import { useState } from "preact/hooks";
 import { api } from "../../api/client";
 import type { Correlation, CorrelationSet, Interval, Search } from "../../api/types";
+import { Agreement, type Known } from "../../charts/agreement";
 import { Coefficient } from "../../charts/coefficient";
 import { Growth, type Grown } from "../../charts/growth";
 import { count, fixed, percent, plural } from "../../format";
@@ -10,6 +11,7 @@ import { Button, Empty, Failure, Loading } from "../../parts/basics";
 import { Figure } from "../../parts/figure";
 import { Check, FilePick, Select } from "../../parts/form";
 import { policyWords } from "../../parts/words";
+import { setQuery } from "../../router";
 import { maySubmit } from "../../state/session";
 import { tell } from "../../state/toast";
 import { useAction, useResource } from "../../state/use";
@@ -60,6 +62,42 @@ function verdict(c: Correlation): string {
   if (own.lo != null && rival.hi != null && own.lo > rival.hi) return `The supernet ranks clearly better than counting ${best[0]} ${figures}.`;
   if (own.hi != null && rival.lo != null && own.hi < rival.lo) return `Counting ${best[0]} ranks clearly better than this supernet ${figures}.`;
   return `The supernet’s ranking cannot be told from counting ${best[0]} ${figures}.`;
+}
+
+const MOST_DRAWN = 3000;
+const MOST_LOOKED_AT = 20_000; // of a ranking in which few are known
+
+// Score against known accuracy, of the best scored architectures whose accuracy is known.
+function AgreementFigure({ search }: { search: Search }) {
+  const loaded = useResource(
+    `agreement/${search.id}`,
+    async (s) => {
+      const known: Known[] = [];
+      let after: string | undefined;
+      let seen = 0;
+      do {
+        const page = await api.ranking(search.id, { status: "scored", limit: 1000, after }, s);
+        for (const { code, truth, accuracy } of page.items) if (truth != null && accuracy != null) known.push({ code, truth, accuracy });
+        after = page.next ?? undefined;
+        seen += page.items.length;
+      } while (after && known.length < MOST_DRAWN && seen < MOST_LOOKED_AT);
+      return { known, cut: after !== undefined };
+    },
+    { when: (c) => c.searches.has(search.id), everyMs: 5000 },
+  );
+  if (!loaded.value) return loaded.error ? <Failure problem={loaded.error} retry={loaded.reload} /> : <Loading what="the known accuracies" />;
+  const { known: items, cut } = loaded.value;
+  if (items.length < 2) return null;
+  return (
+    <Figure
+      title="Score against known accuracy"
+      name={`search-${search.id}-agreement`}
+      about={`${plural(items.length, "architecture")}${cut ? ", those with the best scores" : ""}; squares are truly among the best tenth of them. Click one to open it.`}
+      twin={() => ({ columns: ["Architecture", "Known accuracy", "Score"], rows: items.map((i) => [i.code, i.truth, i.accuracy]) })}
+    >
+      <Agreement items={items} height={340} onPick={(code) => setQuery({ code }, true)} />
+    </Figure>
+  );
 }
 
 const MOST_TRUTH = 50_000;
@@ -301,6 +339,7 @@ export function Trust({ search }: { search: Search }) {
       )}
       {maySubmit.value && <TruthForm search={search} siblings={siblings} onDone={correlation.reload} />}
     </section>
+    {has && <AgreementFigure search={search} />}
     {has && siblings.length > 0 && <SideBySide search={search} siblings={siblings} />}
     </>
   );
