@@ -95,6 +95,10 @@ def test_an_architecture_has_a_page(done, page):
         == [["identity", "conv1", "conv3"][int(c)] for c in best])
     neighbours = done.api("GET", f"/searches/{done.search}/candidates/{best}/neighbours")["items"]
     page.wait("its neighbours", lambda: len(page.all("section[aria-labelledby=neighbours] tbody tr")) == len(neighbours) == 8)
+    mine = done.ranking(done.search)[0]["accuracy"]
+    want = {n["candidate"]["code"]: f"{100 * (n['candidate']['accuracy'] - mine):+.2f} %".replace("-", "−").replace("+0.00", "±0.00") for n in neighbours}
+    assert page.js("""return Object.fromEntries([...document.querySelectorAll('section[aria-labelledby=neighbours] tbody tr')]
+        .map(r => [r.querySelector('code').innerText, r.cells[3].innerText]))""") == want
     page.sees("Its scores in all searches")
     page.click(f"Compare with {neighbours[0]['candidate']['code']}")
     page.sees(f"They differ in one decision: {neighbours[0]['decision']}")

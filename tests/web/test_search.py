@@ -2,6 +2,7 @@
 import csv
 import io
 import json
+import re
 
 import pytest
 from selenium.webdriver.common.keys import Keys
@@ -95,6 +96,26 @@ def test_the_coordinator_sorts_and_filters(done, page):
     page.wait("the same view after a reload", lambda: codes(page)[:5] == cheapest[:5])
     page.type("input[aria-label='Code begins with']", "22")
     page.wait("only these", lambda: codes(page) and all(c.startswith("22") for c in codes(page)) and len(codes(page)) == 9)
+
+
+def test_rows_show_ties_and_their_intervals(done, page):
+    ranking = done.ranking(done.search["id"])
+    accuracies = [r["accuracy"] for r in ranking]
+    tied = [accuracies.count(a) > 1 for a in accuracies]
+    page.sign_in(done)
+    page.open(f"{done.url}/searches/{done.search['id']}")
+
+    def seen():
+        return page.js("""return [...document.querySelectorAll('.vrow:not(.ghost)')].map(r => {
+          const s = r.querySelector('.interval').style;
+          return [r.querySelector('.tie') !== null, ...['--v', '--a', '--b'].map(p => parseFloat(s.getPropertyValue(p)))]; })""")
+    page.wait("rows", lambda: len(seen()) > 12)
+    lo, hi = (float(w) / 100 for w in re.match(r"(\d+) % to (\d+) %", page.js("return document.querySelector('.vhead .col-interval').innerText")).groups())
+    place = lambda v: 2 + 96 * (v - lo) / (hi - lo)
+    shown = seen()
+    assert 0 < sum(tied[:len(shown)]) < len(shown) and [s[0] for s in shown] == tied[:len(shown)]
+    for (_, *at), r in zip(shown, ranking):
+        assert at == pytest.approx([place(r["accuracy"]), place(r["ci"][0]), place(r["ci"][1])], abs=.02)
 
 
 def test_every_measure_narrows_the_ranking(done, page):
@@ -193,8 +214,12 @@ def test_known_accuracies_tell_whether_to_trust(done, page, tmp_path):
     page.sees("No known accuracies yet")
     page.field("Known accuracies").send_keys(str(tmp_path / "truth.csv"))
     page.sees("Kendall")
-    tau = done.api("GET", f"/searches/{done.search['id']}/correlation")["score"]["tau_b"]["value"]
-    page.sees(f"{tau:.3f}")
+    known = done.api("GET", f"/searches/{done.search['id']}/correlation")
+    tau, rival = known["score"]["tau_b"], max((known[r]["tau_b"] for r in ("macs", "params")), key=lambda t: t["value"])
+    page.sees(f"{tau['value']:.3f}")
+    assert tau["lo"] > rival["hi"]
+    page.sees("The supernet ranks clearly better than counting")
+    page.sees(f"(τ-b {tau['value']:.3f} against {rival['value']:.3f})")
     page.sees("Over 81 architectures")
     page.wait("each by its known accuracy, the best tenth as squares", lambda: len(page.all(".agreement circle.known")) == 73 and len(page.all(".agreement rect.known.top")) == 8)
     names = page.js("return [...document.querySelectorAll('.agreement g > title')].map(t => t.textContent)")

@@ -47,6 +47,9 @@ def test_another_search_stands_for_the_truth(two, page):
     page.driver.refresh()
     page.sees("The same under other policies")
     page.sees("Agreement against the number of scored images")
+    page.wait("a mark for each search", lambda: len(page.all(".grown")) == 2 and len(page.all(".grown.own")) == 1)
+    at = page.js("return [...document.querySelectorAll('.grown title')].map(t => t.textContent)")
+    assert sorted(t.split(":")[0] for t in at) == ["all", "fewer images"] and any(f": {tau:.3f}, 95 %" in t for t in at)
 
 
 def test_a_worker_has_a_page_with_its_history(two, page):
@@ -57,6 +60,8 @@ def test_a_worker_has_a_page_with_its_history(two, page):
     jobs = two.api("GET", f"/workers/{two.worker.id}/jobs", params={"limit": 1000})["items"]
     page.wait("every job", lambda: len(page.all(".twin.tall tbody tr")) == len(jobs) > 1)
     page.wait("a speed for each", lambda: len(page.all(".speed")) == len(jobs))
+    ms, n = jobs[0]["wall_ms"], jobs[0]["candidates"]
+    assert page.js("return document.querySelector('.twin.tall tbody tr').cells[7].innerText") == f"{1000 * n / ms:.1f} / s"
 
 
 def test_images_are_shown_as_the_network_sees_them(two, page):
