@@ -87,6 +87,8 @@ def test_notes_are_markdown_and_cannot_act(two, page):
     assert page.one(".markdown h3").text == "Why"
     assert [a.get_attribute("href") for a in page.all(".markdown a")] == ["https://example.org/"]
     assert not page.all(".markdown img") and "<img src=x" in page.one(".markdown").text
+    page.click("Searches")
+    page.wait("how they begin, in the list", lambda: [e.text for e in page.all("tbody .first-line")] == ["Why"])
 
 
 def test_a_deletion_can_be_undone(two, page):

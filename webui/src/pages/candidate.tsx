@@ -60,7 +60,7 @@ function Everywhere({ search, code }: { search: Search; code: string }) {
   return (
     <section class="panel" aria-labelledby="everywhere">
       <h2 id="everywhere">Its scores in all searches over this space</h2>
-      {!rows && (found.error ? <Failure problem={found.error} retry={found.reload} /> : <Loading what="the other searches" />)}
+      {!rows && <Pending what="the other searches" error={found.error} reload={found.reload} />}
       {rows && (
         <div class="chart-scroll" tabIndex={0} role="region" aria-label="Scores in all searches">
           <table class="list cards-narrow">
@@ -163,7 +163,7 @@ function NeighbourPanel({ search, of }: { search: Search; of: Candidate }) {
   return (
     <section class="panel" aria-labelledby="neighbours">
       <h2 id="neighbours">One change away</h2>
-      {!value && (found.error ? <Failure problem={found.error} retry={found.reload} /> : <Loading what="its neighbours" />)}
+      {!value && <Pending what="its neighbours" error={found.error} reload={found.reload} />}
       {value?.items.length === 0 && <Empty title="No architecture of this search differs from it in one decision only" />}
       {value && value.items.length > 0 && (
         <>

@@ -38,6 +38,11 @@ function Row({ search }: { search: Search }) {
             <span class="tag">{t}</span>
           ))}
         </span>
+        {search.notes && (
+          <span class="muted sub first-line" title={search.notes}>
+            {firstLine(search.notes)}
+          </span>
+        )}
       </td>
       <td data-label="State">
         <StateBadge state={search.state} />
@@ -100,6 +105,11 @@ function FirstSteps() {
       )}
     </Empty>
   );
+}
+
+// Of notes in Markdown, without its signs.
+function firstLine(notes: string): string {
+  return (notes.split("\n").find((line) => line.trim()) ?? "").replace(/^[#>*\s-]+|[*`]/g, "");
 }
 
 export function Searches() {

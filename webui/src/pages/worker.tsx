@@ -3,7 +3,7 @@ import { api } from "../api/client";
 import type { JobDone, Worker } from "../api/types";
 import { linear, ticks, useWidth } from "../charts/svg";
 import { ago, bytes, count, dateTime, duration, plural, rate, si } from "../format";
-import { Empty, Failure, Loading, Pending, Tile } from "../parts/basics";
+import { Empty, Pending, Tile } from "../parts/basics";
 import { Figure } from "../parts/figure";
 import { TrustWords, WorkerActions, WorkerBadge } from "../parts/machine";
 import { useNow, useResource } from "../state/use";
@@ -141,7 +141,7 @@ export function WorkerPage({ id }: { id: number }) {
           {ago(w.seen, now)}
         </Tile>
       </dl>
-      {!items && (jobs.error ? <Failure problem={jobs.error} retry={jobs.reload} /> : <Loading what="its jobs" />)}
+      {!items && <Pending what="its jobs" error={jobs.error} reload={jobs.reload} />}
       {items?.length === 0 && (
         <Empty title="It has not finished a job yet">
           <p>Its history appears here with its first result.</p>

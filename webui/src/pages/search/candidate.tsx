@@ -2,7 +2,7 @@
 import { api, download } from "../../api/client";
 import type { Candidate, Plan, Search } from "../../api/types";
 import { bytes, count, dateTime, fixed, percent, si } from "../../format";
-import { Button, Copy, Dialog, Failure, Loading } from "../../parts/basics";
+import { Button, Copy, Dialog, Failure, Loading, Pending } from "../../parts/basics";
 import { Opinions } from "../../parts/opinions";
 import { candidateUrl } from "../../router";
 import { useAction, useResource } from "../../state/use";
@@ -134,10 +134,8 @@ export function CandidatePanel({ search, code, onClose }: { search: Search; code
       </div>
       {candidate.value ? (
         <Facts c={candidate.value} search={search.id} />
-      ) : candidate.error ? (
-        <Failure problem={candidate.error} retry={candidate.reload} />
       ) : (
-        <Loading what="its scores" />
+        <Pending what="its scores" error={candidate.error} reload={candidate.reload} />
       )}
       <div class="actions">
         <a class="button plain small" href={candidateUrl(search.id, code)}>

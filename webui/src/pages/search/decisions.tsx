@@ -6,7 +6,7 @@ import { ImportanceBars, OptionMeans } from "../../charts/effects";
 import { Heat } from "../../charts/heat";
 import { Parallel, brushOf, brushText, passes, type Brush } from "../../charts/parallel";
 import { count, percent, plural } from "../../format";
-import { Button, Empty, Failure, Loading } from "../../parts/basics";
+import { Button, Empty, Pending } from "../../parts/basics";
 import { Figure } from "../../parts/figure";
 import { Segments } from "../../parts/segments";
 import { route, setQuery } from "../../router";
@@ -83,10 +83,8 @@ function Lines({ search }: { search: Search }) {
         ) : (
           <p class="blank">Nothing is scored yet</p>
         )
-      ) : loaded.error ? (
-        <Failure problem={loaded.error} retry={loaded.reload} />
       ) : (
-        <Loading what="the architectures" />
+        <Pending what="the architectures" error={loaded.error} reload={loaded.reload} />
       )}
     </Figure>
   );
@@ -108,7 +106,7 @@ function Effects({ search }: { search: Search }) {
     everyMs: 5000,
   });
   const items = loaded.value?.items;
-  if (!items) return loaded.error ? <Failure problem={loaded.error} retry={loaded.reload} /> : <Loading what="the decisions" />;
+  if (!items) return <Pending what="the decisions" error={loaded.error} reload={loaded.reload} />;
   if (!items.some((i) => i.n)) return null;
   const shown = picked && items.some((i) => i.decision === picked) ? items.filter((i) => i.decision === picked) : items;
   const best = Math.min(Number(top), search.progress.scored);

@@ -3,7 +3,7 @@ import { api } from "../../api/client";
 import type { LogEntry, Search } from "../../api/types";
 import { Generations } from "../../charts/generations";
 import { count, dateTime, percent } from "../../format";
-import { Empty, Failure, Loading } from "../../parts/basics";
+import { Empty, Pending } from "../../parts/basics";
 import { Figure } from "../../parts/figure";
 import { setQuery } from "../../router";
 import { useResource } from "../../state/use";
@@ -16,7 +16,7 @@ function GenerationFigure({ search }: { search: Search }) {
     everyMs: 2000,
   });
   const items = loaded.value?.items;
-  if (!items) return loaded.error ? <Failure problem={loaded.error} retry={loaded.reload} /> : <Loading what="the generations" />;
+  if (!items) return <Pending what="the generations" error={loaded.error} reload={loaded.reload} />;
   if (items.length < 2) return null; // a strategy without generations
   return (
     <Figure
@@ -71,7 +71,7 @@ export function HistoryView({ search }: { search: Search }) {
       <GenerationFigure search={search} />
       <section class="panel" aria-labelledby="log-title">
         <h2 id="log-title">What happened</h2>
-        {!items && (log.error ? <Failure problem={log.error} retry={log.reload} /> : <Loading what="the log" />)}
+        {!items && <Pending what="the log" error={log.error} reload={log.reload} />}
         {items?.length === 0 && (
           <Empty title="Nothing is kept about this search">
             <p>The coordinator keeps the newest events only; this search was quiet since then.</p>

@@ -4,7 +4,7 @@ import { useMemo, useRef, useState } from "preact/hooks";
 import { api } from "../../api/client";
 import type { Candidate, Class, Classes, Search } from "../../api/types";
 import { ago, count, dateTime, fixed, percent, plural, si } from "../../format";
-import { Button, Empty, Failure, Loading } from "../../parts/basics";
+import { Button, Empty, Failure, Pending } from "../../parts/basics";
 import { Check } from "../../parts/form";
 import { type Axis, axisOf, Interval } from "../../parts/interval";
 import { Opinions, OpinionMark } from "../../parts/opinions";
@@ -197,7 +197,7 @@ function Flat({ search, shown }: { search: Search; shown: Set<Optional> }) {
   const band = search.best?.ci ?? null;
   const axis = useAxis(key, [...rows.loaded().flatMap((r) => r.ci ?? [r.accuracy]), ...(band ?? [])]);
   const columns = useMemo(() => columnsOf(shown, { axis, band, now }), [[...shown].join(), axis, String(band), now]);
-  if (rows.total === undefined) return rows.error ? <Failure problem={rows.error} retry={rows.reload} /> : <Loading what="the ranking" />;
+  if (rows.total === undefined) return <Pending what="the ranking" error={rows.error} reload={rows.reload} />;
   if (rows.total === 0) {
     return Object.keys(filter).length ? (
       <Empty title="No architecture matches the filter">
@@ -284,7 +284,7 @@ function Grouped({ search }: { search: Search }) {
   );
   const axis = useAxis(key, rows.loaded().flatMap((g) => [g.min, g.max]));
   const columns = useMemo(() => groupColumns(axis), [axis]);
-  if (rows.total === undefined) return rows.error ? <Failure problem={rows.error} retry={rows.reload} /> : <Loading what="the classes" />;
+  if (rows.total === undefined) return <Pending what="the classes" error={rows.error} reload={rows.reload} />;
   if (!rows.total) return <Empty title="Nothing is scored yet" />;
   return (
     <>

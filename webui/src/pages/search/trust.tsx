@@ -7,7 +7,7 @@ import { Agreement, type Known } from "../../charts/agreement";
 import { Coefficient } from "../../charts/coefficient";
 import { Growth, type Grown } from "../../charts/growth";
 import { count, fixed, percent, plural } from "../../format";
-import { Button, Empty, Failure, Loading } from "../../parts/basics";
+import { Button, Empty, Failure, Loading, Pending } from "../../parts/basics";
 import { Figure } from "../../parts/figure";
 import { Check, FilePick, Select } from "../../parts/form";
 import { policyWords } from "../../parts/words";
@@ -85,7 +85,7 @@ function AgreementFigure({ search }: { search: Search }) {
     },
     { when: (c) => c.searches.has(search.id), everyMs: 5000 },
   );
-  if (!loaded.value) return loaded.error ? <Failure problem={loaded.error} retry={loaded.reload} /> : <Loading what="the known accuracies" />;
+  if (!loaded.value) return <Pending what="the known accuracies" error={loaded.error} reload={loaded.reload} />;
   const { known: items, cut } = loaded.value;
   if (items.length < 2) return null;
   return (
