@@ -1,7 +1,7 @@
 -- The whole current schema of the coordinator's database. Hashes are lower-case hex text, times Unix milliseconds,
 -- documents JSON text. A change comes with deploy/migrate/NNNN_what.sql, NNNN the new user_version. The program refuses a
 -- file whose user_version is newer than its own.
-PRAGMA user_version = 7;
+PRAGMA user_version = 8;
 
 -- Who may call: people's and programs' tokens, join tokens, and one key for each worker. Only hashes are kept.
 CREATE TABLE token (
@@ -110,6 +110,8 @@ CREATE TABLE doomed (
     search INTEGER PRIMARY KEY REFERENCES search (id) ON DELETE CASCADE
 ) STRICT;
 
+-- A state is checked with OR, not IN, in what changes with every job: SQLite would build a table for each IN.
+
 -- A proposal of a search, in proposal order, and its one accepted score. Equal plans (key) are one candidate.
 CREATE TABLE candidate (
     search INTEGER NOT NULL REFERENCES search (id) ON DELETE CASCADE,
@@ -120,7 +122,7 @@ CREATE TABLE candidate (
     macs INTEGER NOT NULL,
     params INTEGER NOT NULL,
     generation INTEGER NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('queued', 'scored', 'failed')),
+    state TEXT NOT NULL CHECK (state = 'queued' OR state = 'scored' OR state = 'failed'),
     job INTEGER REFERENCES job (id),
     n_images INTEGER,
     n_correct INTEGER,
@@ -159,7 +161,7 @@ CREATE TABLE job (
     id INTEGER PRIMARY KEY,
     search INTEGER NOT NULL REFERENCES search (id) ON DELETE CASCADE,
     kind TEXT NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('open', 'done', 'failed')),
+    state TEXT NOT NULL CHECK (state = 'open' OR state = 'done' OR state = 'failed'),
     failed INTEGER NOT NULL DEFAULT 0,  -- attempts that reported a retryable error
     expired INTEGER NOT NULL DEFAULT 0, -- attempts that fell silent
     lease TEXT,                     -- the one whose result was accepted
@@ -182,11 +184,10 @@ CREATE TABLE lease (
     job INTEGER NOT NULL REFERENCES job (id) ON DELETE CASCADE,
     lease TEXT NOT NULL CHECK (length(lease) = 32),
     worker INTEGER NOT NULL REFERENCES worker (id),
-    state TEXT NOT NULL CHECK (state IN ('live', 'lapsed', 'failed')),
+    state TEXT NOT NULL CHECK (state = 'live' OR state = 'lapsed' OR state = 'failed'),
     granted INTEGER NOT NULL,
     PRIMARY KEY (job, lease)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX lease_live ON lease (worker) WHERE state = 'live';
 
 CREATE TABLE worker (
     id INTEGER PRIMARY KEY,

@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { ROUNDS = 16, IDLE_TIMEOUT_S = 75, POOL = 8 * 1024, LAZY_MS = 50, PACE_MS = 10, LAZY_BYTES = 4 << 20 };
+enum { IDLE_TIMEOUT_S = 75, POOL = 8 * 1024, LAZY_MS = 50, PACE_MS = 10, LAZY_BYTES = 4 << 20 };
 enum { RETRY_MS = 5000, FULL_MS = 2000 };
 enum { SLOWEST = 1024 }; /* bytes a second of an upload */
 
@@ -36,6 +36,7 @@ struct http {
     struct MHD_Daemon *daemon;
     uv_poll_t poll;
     uv_timer_t timer;
+    uv_idle_t again; /* active: another turn is due in the next round of the loop */
     struct request *requests; /* all */
     struct request *waiting;  /* for the commit */
     struct peer *peers;
@@ -127,6 +128,12 @@ static void on_timer(uv_timer_t *timer)
     http_turn(timer->data);
 }
 
+/* Not a timer of no time: libuv runs one that is started again in its callback at once, and nothing else any more. */
+static void on_again(uv_idle_t *idle)
+{
+    http_turn(idle->data);
+}
+
 static void rearm(struct http *h, int again)
 {
     const struct server *s = h->server;
@@ -136,9 +143,11 @@ static void rearm(struct http *h, int again)
         wait = LAZY_MS;
     if (s->paced && wait > PACE_MS)
         wait = PACE_MS;
-    if (again)
-        wait = 0;
-    if (wait < INT32_MAX)
+    if (again || wait == 0)
+        uv_idle_start(&h->again, on_again);
+    else
+        uv_idle_stop(&h->again);
+    if (wait > 0 && wait < INT32_MAX)
         uv_timer_start(&h->timer, on_timer, (uint64_t)wait, 0);
     else
         uv_timer_stop(&h->timer);
@@ -148,27 +157,34 @@ void http_turn(struct http *h)
 {
     assert(!h->in_turn);
     h->in_turn = 1;
+    int64_t began = clock_mono_ms();
     answer_tick(h->server);
-    int again = 1;
-    for (int i = 0; i < ROUNDS && again; i++) {
-        MHD_run(h->daemon);
-        again = settle(h);
-    }
+    MHD_run(h->daemon);
+    int again = settle(h);
     h->in_turn = 0;
+    h->server->turn_ms = clock_mono_ms() - began;
     rearm(h, again);
 }
 
 void http_turn_soon(struct http *h)
 {
     if (!h->in_turn)
-        uv_timer_start(&h->timer, on_timer, 0, 0);
+        uv_idle_start(&h->again, on_again);
+}
+
+void http_turn_later(struct http *h)
+{
+    if (!uv_is_active((uv_handle_t *)&h->timer) || uv_timer_get_due_in(&h->timer) > LAZY_MS)
+        uv_timer_start(&h->timer, on_timer, LAZY_MS, 0);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
     (void)status;
     (void)events;
-    http_turn(poll->data);
+    struct http *h = poll->data;
+    if (!uv_is_active((uv_handle_t *)&h->again))
+        http_turn(h);
 }
 
 /* ---- slow senders */
@@ -410,6 +426,8 @@ int http_open(struct server *s, struct http **out, struct err *err)
     s->http = h;
     uv_timer_init(s->loop, &h->timer);
     h->timer.data = h;
+    uv_idle_init(s->loop, &h->again);
+    h->again.data = h;
     uv_poll_init(s->loop, &h->poll, MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd);
     h->poll.data = h;
     uv_poll_start(&h->poll, UV_READABLE, on_poll);
@@ -465,6 +483,7 @@ void http_close(struct http *h)
     uv_poll_stop(&h->poll);
     uv_close((uv_handle_t *)&h->poll, on_closed);
     uv_close((uv_handle_t *)&h->timer, on_closed);
+    uv_close((uv_handle_t *)&h->again, on_closed);
     uv_run(h->server->loop, UV_RUN_NOWAIT);
     for (struct request *rq = h->requests; rq; rq = rq->next)
         http_resume(rq);

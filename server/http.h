@@ -16,8 +16,10 @@ struct server;
 int http_open(struct server *s, struct http **out, struct err *err);
 const char *http_url(const struct http *h); /* "http://127.0.0.1:8420" */
 
-/* Runs MHD and commits, until nothing is left to do now. Call after anything outside a request wrote or answered. */
+/* Runs MHD and commits; what is then left to do is done in the next round of the loop. Call after anything outside a
+ * request wrote or answered. */
 void http_turn(struct http *h);
+void http_turn_later(struct http *h); /* for what nobody waits for: with the next requests, or after a moment */
 void http_turn_soon(struct http *h); /* the same from inside a turn or a callback: at the next round of the loop */
 
 /* Stops listening; then http_close once http_idle. */

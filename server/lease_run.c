@@ -349,11 +349,11 @@ static int load_leases(struct server *s, struct sched_job_row *row, int load, st
     return rc;
 }
 
-static int load_job(struct server *s, struct sched_job_row *row, struct err *err)
+static int load_job(struct server *s, const struct search_run *r, struct sched_job_row *row, struct err *err)
 {
     uint32_t *rows = NULL;
     size_t n = 0;
-    int rc = result_run_rows(s, row->id, &rows, &n, err);
+    int rc = result_run_rows(s, r, row->id, &rows, &n, err);
     row->rows = rows;
     row->nrows = n;
     if (rc >= 0 && (rc = load_leases(s, row, 0, err)) >= 0 && (rc = sched_load_job(s->sched, row, err)) >= 0)
@@ -383,7 +383,7 @@ int lease_run_load(struct server *s, struct err *err)
             continue;
         }
         struct search_run *r = searches_find(s->searches, row.search);
-        if (r && (r->state == SEARCH_RUNNING || r->state == SEARCH_PAUSED) && (rc = load_job(s, &row, err)) < 0)
+        if (r && (r->state == SEARCH_RUNNING || r->state == SEARCH_PAUSED) && (rc = load_job(s, r, &row, err)) < 0)
             break;
     }
     db_done(st);

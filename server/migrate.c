@@ -83,12 +83,21 @@ int migrate_readable(sqlite3 *handle, const char *path, int64_t *version, struct
     return 0;
 }
 
+/* Steps may change the schema's text itself; nothing else may. */
+static int run_step(sqlite3 *handle, const char *path, const char *sql, struct err *err)
+{
+    sqlite3_db_config(handle, SQLITE_DBCONFIG_DEFENSIVE, 0, NULL);
+    int rc = run(handle, path, sql, err);
+    sqlite3_db_config(handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    return rc;
+}
+
 static int upgrade(sqlite3 *handle, const char *path, int64_t version, struct err *err)
 {
     for (int i = 0; i < STEPS; i++) {
         if (steps[i].version <= version)
             continue;
-        int rc = run(handle, path, steps[i].text, err);
+        int rc = run_step(handle, path, steps[i].text, err);
         if (rc < 0)
             return rc;
         log_info("migrated", "to=%d step=%s", steps[i].version, steps[i].name);

@@ -36,7 +36,20 @@ struct delivery {
 
 /* ---- candidates of a job */
 
-int result_run_rows(struct server *s, int64_t job, uint32_t **rows, size_t *n, struct err *err)
+static const char *code_of(const struct scores *scores, uint32_t row)
+{
+    struct scores_row c;
+    scores_get(scores, row, &c);
+    return c.code;
+}
+
+static int by_code(const void *a, const void *b, void *scores)
+{
+    return strcmp(code_of(scores, *(const uint32_t *)a), code_of(scores, *(const uint32_t *)b));
+}
+
+int result_run_rows(struct server *s, const struct search_run *r, int64_t job, uint32_t **rows, size_t *n,
+                    struct err *err)
 {
     sqlite3_stmt *st = db_query(s->db, SQL_CANDIDATE_OF_JOB, "i", job);
     size_t cap = 0;
@@ -56,6 +69,8 @@ int result_run_rows(struct server *s, int64_t job, uint32_t **rows, size_t *n, s
         (*rows)[(*n)++] = (uint32_t)sqlite3_column_int64(st, 0);
     }
     db_done(st);
+    if (rc >= 0 && r->scores && *n > 1)
+        qsort_r(*rows, *n, sizeof **rows, by_code, r->scores);
     return rc;
 }
 
@@ -358,14 +373,17 @@ static int read_codes(struct server *s, struct delivery *d, struct arena *a, str
     d->codes = arena_array(a, d->nrows + 1, sizeof *d->codes);
     int rc = d->codes ? 0 : err_set(err, ERR_NO_MEMORY, "", "no memory for a result");
     for (size_t i = 0; i < d->nrows && rc >= 0; i++)
-        rc = store_search_code(s->db, d->run->id, d->rows[i], a, &d->codes[i], err);
+        if (d->run->scores)
+            d->codes[i] = code_of(d->run->scores, d->rows[i]);
+        else
+            rc = store_search_code(s->db, d->run->id, d->rows[i], a, &d->codes[i], err);
     return rc;
 }
 
 static int deliver(struct server *s, struct request *rq, struct delivery *d, struct err *err)
 {
     const json_t *body = request_body(rq), *error = json_object_get(body, "error");
-    int rc = d->errand ? errand_rows(d, err) : result_run_rows(s, d->job, &d->rows, &d->nrows, err);
+    int rc = d->errand ? errand_rows(d, err) : result_run_rows(s, d->run, d->job, &d->rows, &d->nrows, err);
     if (rc < 0)
         return rc;
     if (error)

@@ -166,7 +166,7 @@ void search_ask_slice(uv_timer_t *timer)
     struct server *s = timer->data;
     struct err err = {0};
     struct search_run *r = NULL;
-    int64_t now = clock_mono_ms(), until = now + SLICE_MS;
+    int64_t now = clock_mono_ms();
     if (now < s->ask_after_ms) {
         uv_timer_start(timer, search_ask_slice, (uint64_t)(s->ask_after_ms - now), 0);
         return;
@@ -174,7 +174,7 @@ void search_ask_slice(uv_timer_t *timer)
     int rc = 0, low = 0;
     while (!s->reload && rc >= 0 && (r = hungriest(s))) {
         low = waiting(s, r) < LOW;
-        if (clock_mono_ms() >= until)
+        if (clock_mono_ms() - now >= (low ? SLICE_MS + s->turn_ms / 2 : SLICE_MS))
             break;
         rc = ask(s, r, &err);
     }
@@ -186,6 +186,6 @@ void search_ask_slice(uv_timer_t *timer)
         s->ask_after_ms = clock_mono_ms() + RETRY_MS;
     }
     if (r && rc >= 0)
-        uv_timer_start(timer, search_ask_slice, low ? 0 : PAUSE_MS, 0);
-    http_turn(s->http);
+        uv_timer_start(timer, search_ask_slice, low ? 1 : PAUSE_MS, 0);
+    http_turn_later(s->http); /* a commit of their own would take its time from requests */
 }

@@ -24,7 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EVENT_MS = 250, KEEP_MS = 600000, JOBS_TOLD = 100 };
+enum { EVENT_MS = 250, KEEP_MS = 600000, JOBS_TOLD = 25 };
 
 struct searches {
     struct server *server;

@@ -47,6 +47,7 @@ struct server {
     int64_t lag_ms;        /* how late the last sweep was: overload stretches delays */
     int64_t swept_ms;
     int64_t ask_after_ms;        /* no proposals before this: the last could not be stored */
+    int64_t turn_ms;             /* what the last turn took */
     int64_t lazy_bytes, lazy_ms; /* pieces of uploads in the open transaction, and since when */
     int64_t full_ms;             /* the disk was full: writes are refused unseen until then */
     int stopping;
