@@ -103,5 +103,5 @@ def test_a_deletion_survives_kill_9(large):
     assert count(large, "SELECT count(*) FROM candidate WHERE search = 1") > 0
     large.start()
     assert [s["id"] for s in large.api("GET", "/searches")["items"]] == [2]
-    large.process.wait_event("search_dropped")
-    assert count(large, "SELECT count(*) FROM candidate WHERE search = 1") == 0
+    large.process.wait_event("search_dropped")  # said before the commit
+    wait_for("no rows", lambda: count(large, "SELECT count(*) FROM candidate WHERE search = 1") == 0, 60)
