@@ -152,3 +152,29 @@ TEST(draws_give_up)
     CHECK(strstr(err.text, "50") != NULL);
     space_free(s);
 }
+
+/* A mutant's genes are drawn anew with probability p from all four operators; a child has each gene from either parent.
+ */
+TEST(draws_moves_in_proportion)
+{
+    struct space *s = spaces_open("spos-shufflenetv2");
+    int a[20], b[20], child[20], changed = 0, differ = 0, from_a = 0;
+    struct rng r;
+    rng_seed(&r, 26, 0);
+    for (int i = 0; i < 1000; i++) {
+        space_sample(s, &r, a);
+        space_sample(s, &r, b);
+        space_mutate(s, &r, a, 0.1, child);
+        for (int k = 0; k < 20; k++)
+            changed += child[k] != a[k];
+        space_crossover(s, &r, a, b, child);
+        for (int k = 0; k < 20; k++) {
+            differ += a[k] != b[k];
+            from_a += a[k] != b[k] && child[k] == a[k];
+            CHECK(child[k] == a[k] || child[k] == b[k]);
+        }
+    }
+    check_share(changed, 20000, 0.1 * 3 / 4);
+    check_share(from_a, differ, 0.5);
+    space_free(s);
+}
