@@ -642,6 +642,26 @@ void request_again(struct request *rq, const struct err *err)
     http_turn_soon(rq->server->http);
 }
 
+static void nothing(uv_work_t *w)
+{
+    (void)w;
+}
+
+static void soon(uv_work_t *w, int status)
+{
+    struct err none = {0};
+    (void)status;
+    request_again(w->data, &none);
+}
+
+int request_soon(struct request *rq)
+{
+    rq->work.data = rq;
+    int rc = uv_queue_work(rq->server->loop, &rq->work, nothing, soon);
+    assert(rc == 0); /* it fails only without a function */
+    return request_hold(rq);
+}
+
 int request_work_committed(struct request *rq, const struct request_job *job)
 {
     rq->job = *job;

@@ -71,6 +71,8 @@ int request_work_committed(struct request *rq,
  * returns. */
 int request_hold(struct request *rq);
 void request_again(struct request *rq, const struct err *err);
+/* The same after whatever else the loop has to do: for what is long, and done in pieces. */
+int request_soon(struct request *rq);
 
 /* Operations with a streamed body (x-body: stream): their handler runs before the body and calls request_set_body;
  * piece then gets every piece as it arrives, end answers. A state hangs on the exchange; gone runs when it ends,

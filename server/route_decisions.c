@@ -31,9 +31,7 @@ int route_getChoices(struct server *s, struct request *rq, struct err *err)
     struct search_run *run;
     struct scores *scores;
     uint32_t rows[LINES_MAX], limit = (uint32_t)request_int(rq, "limit", LINES);
-    int rc = searches_open(s, rq, &run, &scores, err);
-    if (rc == 0)
-        rc = scores_decode(scores, err);
+    int rc = searches_open_folded(s, rq, &run, &scores, err);
     if (rc)
         return rc;
     int64_t n = scores_spread(scores, rows, limit < LINES_MAX ? limit : LINES_MAX, err);
@@ -67,7 +65,7 @@ int route_getNeighbours(struct server *s, struct request *rq, struct err *err)
     struct search_run *run;
     struct scores *scores;
     struct scores_neighbour found[NEIGHBOURS];
-    int rc = searches_open(s, rq, &run, &scores, err);
+    int rc = searches_open_folded(s, rq, &run, &scores, err);
     if (rc)
         return rc;
     int64_t row = scores_find(scores, request_text(rq, "code"));

@@ -115,13 +115,13 @@ int route_getRanking(struct server *s, struct request *rq, struct err *err)
     struct scores_cursor at;
     struct scores_page page = {0};
     uint32_t rows[PAGE_MAX], limit = (uint32_t)request_int(rq, "limit", PAGE);
-    int rc = searches_open(s, rq, &run, &scores, err);
+    const char *choices = request_text(rq, "choices");
+    int rc = (choices ? searches_open_folded : searches_open)(s, rq, &run, &scores, err);
     if (rc == 0)
         rc = read_cursor(rq, &at, err);
     if (rc)
         return rc;
     uint64_t allow[SPACE_MAX_DECISIONS];
-    const char *choices = request_text(rq, "choices");
     if (choices && (rc = read_choices(choices, space_ndecisions(run->space), allow, err)) != 0)
         return rc;
     const char *sort = request_text(rq, "sort"), *order = request_text(rq, "order");

@@ -1,6 +1,7 @@
 /* route_views: what matters in a search and how far to trust it: density, importance of decisions, isomorphic classes,
  * known accuracies and the correlation with them, always beside what counting MACs or parameters gives. */
 #include "server/routes.h"
+#include "server/scores_importance.h"
 #include "server/scores_view.h"
 #include "server/searches.h"
 #include "server/server.h"
@@ -79,7 +80,7 @@ int route_getImportance(struct server *s, struct request *rq, struct err *err)
     struct search_run *run;
     struct scores *scores;
     struct scores_importance *im;
-    int rc = searches_open(s, rq, &run, &scores, err);
+    int rc = searches_open_folded(s, rq, &run, &scores, err);
     if (rc == 0)
         rc = scores_importance(scores, (uint32_t)request_int(rq, "top", TOP), &im, err);
     if (rc)

@@ -1,6 +1,7 @@
 /* scores: rows in, single rows out; see scores.h. */
 #include "server/scores.h"
 
+#include "server/scores_importance.h"
 #include "server/scores_table.h"
 
 #include <assert.h>
@@ -40,6 +41,7 @@ void scores_free(struct scores *s)
     map_clear(&s->classes);
     scores_order_clear(s);
     scores_view_clear(s);
+    scores_importance_clear(s);
     free(s);
 }
 

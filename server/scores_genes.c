@@ -12,7 +12,7 @@ static int no_memory(struct err *err)
     return err_set(err, ERR_NO_MEMORY, "", "not enough memory for this view of the scores");
 }
 
-int scores_decode(struct scores *s, struct err *err)
+int scores_decode(struct scores *s, uint32_t most, struct err *err)
 {
     size_t width = (size_t)s->ndecisions;
     if (s->genes_cap < s->count || !s->genes) {
@@ -23,10 +23,10 @@ int scores_decode(struct scores *s, struct err *err)
         s->genes = grown;
         s->genes_cap = (uint32_t)cap;
     }
-    for (; s->decoded < s->count; s->decoded++)
+    for (uint32_t i = 0; i < most && s->decoded < s->count; i++, s->decoded++)
         if (s->decode(s->decode_ctx, scores_code(s, s->decoded), s->genes + s->decoded * width))
             return err_set(err, ERR_CORRUPT, scores_code(s, s->decoded), "a stored code does not belong to its space");
-    return 0;
+    return s->decoded < s->count;
 }
 
 const uint16_t *scores_genes(const struct scores *s, uint32_t row)
@@ -65,7 +65,7 @@ static void insert(const struct scores *s, struct scores_neighbour *v, size_t n,
 
 int64_t scores_neighbours(struct scores *s, uint32_t row, struct scores_neighbour *out, size_t room, struct err *err)
 {
-    int rc = scores_decode(s, err);
+    int rc = scores_decode(s, UINT32_MAX, err);
     if (rc)
         return rc;
     const uint16_t *mine = scores_genes(s, row);

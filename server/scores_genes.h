@@ -5,8 +5,8 @@
 
 #include "server/scores.h"
 
-/* Decodes the codes that came since the last time; the others here do it themselves. */
-int scores_decode(struct scores *s, struct err *err);
+/* Decodes at most so many of the codes that came since the last time; 1: there are more. The others here decode all. */
+int scores_decode(struct scores *s, uint32_t most, struct err *err);
 /* [ndecisions] of a decoded row, SCORES_INACTIVE for a decision without effect. */
 const uint16_t *scores_genes(const struct scores *s, uint32_t row);
 

@@ -350,7 +350,7 @@ int scores_page(struct scores *s, enum scores_column by, int descending, const s
     struct ask a = {
         scores_sorting(s, by, descending != 0), f, {after->key, after->row}, begun, begun ? 0 : after->row, limit};
     *out = (struct scores_page){.cursor = *after};
-    int rc = f->allow ? scores_decode(s, err) : 0;
+    int rc = f->allow ? scores_decode(s, UINT32_MAX, err) : 0;
     if (rc)
         return rc;
     struct scores_sorted *o = NULL;

@@ -34,6 +34,15 @@ struct scores_sorted { /* rows that have a value in the column, in order */
 
 enum { SCORES_ORDERS = 8 };
 
+struct scores_sums {
+    uint32_t n;
+    double mean, squares; /* running mean and squared deviations from it (Welford) */
+};
+struct scores_effect { /* of a decision */
+    struct scores_sums all, *options;
+    uint32_t noptions; /* highest option seen + 1 */
+};
+
 struct scores {
 #define SCORES_DECLARE(type, name) type *name;
     SCORES_TABLE(SCORES_DECLARE)
@@ -53,6 +62,8 @@ struct scores {
     void *decode_ctx;
     uint16_t *genes; /* [decoded][ndecisions], filled when importance is first asked for */
     uint32_t decoded, genes_cap;
+    struct scores_effect *effects; /* [ndecisions], of the first `folded` rows of the log */
+    uint32_t folded;
 
     struct scores_sorted orders[SCORES_COLUMNS][2];
     uint64_t order_truth; /* truth_version the truth orders were made from */

@@ -1,7 +1,6 @@
 /* scores_view: see scores_view.h. */
 #include "server/scores_view.h"
 
-#include "server/scores_genes.h"
 #include "server/scores_table.h"
 
 #include <assert.h>
@@ -194,95 +193,6 @@ size_t scores_series(const struct scores *s, uint32_t *rows, size_t room)
             rows[n - 1] = row;
     }
     return n;
-}
-
-/* ---- importance */
-
-static uint16_t gene(const struct scores *s, uint32_t row, int decision)
-{
-    return scores_genes(s, row)[decision];
-}
-
-struct sums {
-    uint32_t n, top;
-    double mean, squares; /* running mean and squared deviations from it (Welford) */
-};
-
-static void add(struct sums *t, double x)
-{
-    double d = x - t->mean;
-    t->mean += d / ++t->n;
-    t->squares += d * (x - t->mean);
-}
-
-/* One decision over the scored rows. sums[65536] is scratch. */
-static int explain(const struct scores *s, int decision, const uint32_t *rows, uint32_t nrows, const uint32_t *top,
-                   uint32_t ntop, struct sums *sums, struct scores_importance *out, struct err *err)
-{
-    struct sums all = {0};
-    memset(sums, 0, (SCORES_INACTIVE + 1) * sizeof *sums);
-    for (uint32_t i = 0; i < nrows; i++) {
-        uint16_t g = gene(s, rows[i], decision);
-        if (g == SCORES_INACTIVE)
-            continue;
-        double x = scores_accuracy(s, rows[i]);
-        out->noptions = g >= out->noptions ? g + 1u : out->noptions;
-        add(&all, x);
-        add(&sums[g], x);
-    }
-    for (uint32_t i = 0; i < ntop; i++)
-        sums[gene(s, top[i], decision)].top++;
-    out->options = calloc(out->noptions + 1u, sizeof *out->options);
-    if (!out->options)
-        return no_memory(err);
-    double between = 0;
-    for (uint32_t o = 0; o < out->noptions; o++) {
-        double d = sums[o].mean - all.mean;
-        between += sums[o].n * d * d;
-        out->options[o].n = sums[o].n;
-        out->options[o].mean = rankstat_mean(sums[o].n, sums[o].mean, sums[o].squares);
-        out->options[o].top_share = ntop ? (double)sums[o].top / ntop : NAN;
-    }
-    out->n = all.n;
-    out->eta2 = all.squares > 0 ? fmin(1, between / all.squares) : NAN;
-    return 0;
-}
-
-int scores_importance(struct scores *s, uint32_t top, struct scores_importance **out, struct err *err)
-{
-    int rc = scores_decode(s, err);
-    if (rc)
-        return rc;
-    struct scores_importance *im = calloc((size_t)s->ndecisions + 1, sizeof *im);
-    struct sums *sums = malloc((SCORES_INACTIVE + 1) * sizeof *sums);
-    uint32_t want = top < s->scored ? top : s->scored, n = 0;
-    uint32_t *rows = malloc((s->scored + 1u) * sizeof *rows), *best = malloc((want + 1u) * sizeof *best);
-    struct scores_filter f;
-    struct scores_page page = {0};
-    scores_filter_init(&f);
-    f.status = SCORES_SCORED;
-    rc = im && sums && rows && best ? 0 : no_memory(err);
-    if (rc == 0) {
-        n = scored_rows(s, rows);
-        rc = scores_page(s, SCORES_BY_ACCURACY, 1, &f, &(struct scores_cursor){0}, want, best, &page, err);
-    }
-    for (int d = 0; rc == 0 && d < s->ndecisions; d++)
-        rc = explain(s, d, rows, n, best, page.n, sums, &im[d], err);
-    free(sums);
-    free(rows);
-    free(best);
-    if (rc && im)
-        scores_importance_free(im, s->ndecisions);
-    else
-        *out = im;
-    return rc;
-}
-
-void scores_importance_free(struct scores_importance *im, int ndecisions)
-{
-    for (int d = 0; im && d < ndecisions; d++)
-        free(im[d].options);
-    free(im);
 }
 
 /* ---- classes */

@@ -40,22 +40,6 @@ void scores_histogram(const struct scores *s, enum scores_axis x, uint32_t bins,
 /* Best accuracy so far in proposal order: the rows that improved on all before them; returns how many there are. */
 size_t scores_series(const struct scores *s, uint32_t *rows, size_t room);
 
-struct scores_option {
-    uint32_t n;                    /* scored rows with this option */
-    struct rankstat_interval mean; /* of their accuracies */
-    double top_share;              /* share of the `top` best rows that have it */
-};
-struct scores_importance {
-    uint32_t n;        /* scored rows in which the decision is active */
-    double eta2;       /* between-option sum of squares / total: what this decision explains of the variance alone */
-    uint32_t noptions; /* highest option seen + 1 */
-    struct scores_option *options;
-};
-/* *out: [ndecisions], freed by scores_importance_free. First-order effects of the rows that were scored: in a sample
- * that a strategy steered, decisions that go together share their effect. */
-int scores_importance(struct scores *s, uint32_t top, struct scores_importance **out, struct err *err);
-void scores_importance_free(struct scores_importance *im, int ndecisions);
-
 struct scores_class {
     uint32_t class_id, n, best; /* scored members; the best one's row */
     double mean, min, max;      /* of their accuracies */

@@ -12,6 +12,7 @@
 #include "server/reaper.h"
 #include "server/request.h"
 #include "server/sched.h"
+#include "server/scores_importance.h"
 #include "server/search_ask.h"
 #include "server/search_fit.h"
 #include "server/search_load.h"
@@ -24,7 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EVENT_MS = 250, KEEP_MS = 600000, JOBS_TOLD = 25 };
+enum { EVENT_MS = 250, KEEP_MS = 600000, JOBS_TOLD = 25, FOLD = 20000 };
 
 struct searches {
     struct server *server;
@@ -188,6 +189,15 @@ int searches_open(struct server *s, struct request *rq, struct search_run **out,
     (*out)->looked_ms = clock_mono_ms();
     *scores = (*out)->scores;
     return *scores ? 0 : search_load_begin(s, rq, *out, err);
+}
+
+int searches_open_folded(struct server *s, struct request *rq, struct search_run **out, struct scores **scores,
+                         struct err *err)
+{
+    int rc = searches_open(s, rq, out, scores, err);
+    if (rc == 0)
+        rc = scores_fold(*scores, FOLD, err);
+    return rc == 1 && *scores ? request_soon(rq) : rc;
 }
 
 int searches_open_candidate(struct server *s, struct request *rq, struct search_run **out, struct scores_row *row,

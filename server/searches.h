@@ -84,6 +84,9 @@ int searches_open(struct server *s, struct request *rq, struct search_run **out,
                   struct err *err);
 struct search_summary searches_summary(const struct search_run *r);             /* as of now, ended or not */
 json_t *searches_json(struct server *s, struct search_run *r, struct err *err); /* NULL on error */
+/* The same with every code decoded and every score added up, a piece at a time; see scores_fold. */
+int searches_open_folded(struct server *s, struct request *rq, struct search_run **out, struct scores **scores,
+                         struct err *err);
 /* The candidate that the path's code names, too. */
 int searches_open_candidate(struct server *s, struct request *rq, struct search_run **out, struct scores_row *row,
                             struct err *err);

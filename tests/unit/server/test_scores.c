@@ -1,5 +1,6 @@
 /* scores, pages and views against brute force; then a million rows against the clock. */
 #include "proto/base/rng.h"
+#include "server/scores_importance.h"
 #include "server/scores_order.h"
 #include "server/scores_table.h"
 #include "tests/unit/test.h"
@@ -401,7 +402,10 @@ TEST(scores_importance)
                 CHECK_INT(scores_add(s, &row, NULL), 0);
                 struct scores_result r = {SCORES_SCORED, 1000, (uint32_t)(100 * a + 40 * b), 0, 1, 1, 1};
                 CHECK_INT(scores_set(s, n, &r, NULL), 0);
+                CHECK(n != 20 || scores_fold(s, 1000, NULL) == 0); /* the sums go on from there */
             }
+    CHECK_INT(scores_fold(s, 10, NULL), 1);
+    CHECK_INT(scores_fold(s, 1000, NULL), 0);
     struct scores_importance *im;
     CHECK_INT(scores_importance(s, 5, &im, NULL), 0);
     double va = 100 * 100 * 1.25, vb = 40 * 40 * 2 / 3.0;
