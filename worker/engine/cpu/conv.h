@@ -1,5 +1,6 @@
 /* conv: dense and grouped convolutions, driven panel by panel. A 1x1 reads the blocks where they lie (or a gathered,
- * transformed copy of a few pixels); a larger window reads a padded copy of a band of rows. No im2col.
+ * transformed copy of a few pixels); a larger window reads a padded copy of a band of rows, but for those that are left
+ * to winograd.h. No im2col.
  *
  * The sum is cut into pieces whose weights fit half the first-level cache; the bare sum waits in y between pieces, so
  * the chain of additions stays the same. */
@@ -154,12 +155,15 @@ INL size_t runs_bytes(int32_t c)
 
 static void depthwise(const struct conv_run *c, float *buf);
 static size_t depthwise_floats(const struct cpu_conv *s);
+static void winograd(const struct conv_run *c, float *buf);
+static size_t winograd_floats(const struct cpu_conv *s);
 
 static size_t conv_work(const struct cpu_conv *s)
 {
-    size_t floats = is_depthwise(s) ? depthwise_floats(s)
-                    : is_points(s)  ? (size_t)blocks_of(s->c) * POINTS * 16
-                                    : (size_t)blocks_of(s->c) * band_choose(s, blocks_of(s->c), BAND_FLOATS).block;
+    size_t floats = is_depthwise(s)   ? depthwise_floats(s)
+                    : is_winograd(s) ? winograd_floats(s)
+                    : is_points(s)   ? (size_t)blocks_of(s->c) * POINTS * 16
+                                     : (size_t)blocks_of(s->c) * band_choose(s, blocks_of(s->c), BAND_FLOATS).block;
     return runs_bytes(s->o) + floats * 4;
 }
 
@@ -169,7 +173,8 @@ static void conv(const struct cpu_conv_args *a)
     static const int32_t none[1] = {0};
     struct conv_run c = {.a = a, .blob = a->packed, .tap = none, .pixels = (int64_t)s->n * s->oh * s->ow};
     float *buf = (float *)a->work + runs_bytes(s->o) / 4;
-    assert(c.blob->c == s->c && c.blob->o == s->o && c.blob->taps == s->kh * s->kw && c.blob->taps <= MAX_TAPS);
+    assert(c.blob->c == s->c && c.blob->o == s->o && c.blob->taps <= MAX_TAPS);
+    assert(c.blob->sets > 1 ? is_winograd(s) : c.blob->taps == s->kh * s->kw);
     assert(!s->planar || (!a->in && s->groups == 1));
     if (a->stats.mean) {
         c.runs = a->work;
@@ -177,6 +182,8 @@ static void conv(const struct cpu_conv_args *a)
     }
     if (is_depthwise(s))
         depthwise(&c, buf);
+    else if (c.blob->sets > 1)
+        winograd(&c, buf);
     else if (is_points(s))
         conv_points(&c, buf);
     else

@@ -158,11 +158,7 @@ static struct dw dw_make(const struct cpu_conv *s, const struct blob *blob, cons
                    .kw = s->kw,
                    .stride = s->stride,
                    .dilation = s->dilation};
-    for (int v = 0; v < BLOCK_VECS; v++)
-        d.end[v] = (struct tile){.y_row = (size_t)s->ow * 16,
-                                 .scale = out->scale ? out->scale + block * 16 + v * VL : NULL,
-                                 .shift = out->scale ? out->shift + block * 16 + v * VL : NULL,
-                                 .act = act_is_late(out->act) ? ACT_NONE : out->act};
+    tile_ends(d.end, s, out, block);
     return d;
 }
 

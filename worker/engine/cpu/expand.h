@@ -5,8 +5,6 @@
 #ifndef WORKER_ENGINE_CPU_EXPAND_H
 #define WORKER_ENGINE_CPU_EXPAND_H
 
-enum { PANEL_BLOCKS = (3 * UNIT + 15) / 16 }; /* of the widest panel */
-
 static size_t expand_input_floats(const struct cpu_conv *e)
 {
     return (size_t)blocks_of(e->c) * (size_t)e->h * (size_t)e->w * 16;

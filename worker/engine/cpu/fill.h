@@ -135,6 +135,16 @@ INL int act_is_late(int32_t act)
     return !act_is_clamp(act) && act != ACT_HSWISH;
 }
 
+/* How the sums of a block become outputs, for each of its vectors. */
+static void tile_ends(struct tile *end, const struct cpu_conv *s, const struct cpu_affine *out, int block)
+{
+    for (int v = 0; v < BLOCK_VECS; v++)
+        end[v] = (struct tile){.y_row = (size_t)s->ow * 16,
+                               .scale = out->scale ? out->scale + block * 16 + v * VL : NULL,
+                               .shift = out->scale ? out->shift + block * 16 + v * VL : NULL,
+                               .act = act_is_late(out->act) ? ACT_NONE : out->act};
+}
+
 /* Pixels from..to of a block that starts at y were written up to the activation: completes them. `written` lanes of
  * the block were stored, `lanes` of them are channels. */
 static void block_done(float *y, int64_t from, int64_t to, int32_t act, int written, int lanes, struct run *run)

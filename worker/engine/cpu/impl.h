@@ -11,6 +11,7 @@
 #include "worker/engine/cpu/run.h"
 #include "worker/engine/cpu/fill.h"
 #include "worker/engine/cpu/conv.h"
+#include "worker/engine/cpu/winograd.h"
 #include "worker/engine/cpu/depthwise.h"
 #include "worker/engine/cpu/expand.h"
 #include "worker/engine/cpu/gram.h"

@@ -8,9 +8,10 @@
  * and workspaces are aligned to CPU_ALIGN bytes; nothing may overlap unless said.
  *
  * Order of summation. An output of a convolution is one chain of multiply-adds over (channel block, kernel row, kernel
- * column, lane), whatever n, the tiling, the epilogue or the address; so a batch may be cut into smaller batches, or
- * an affine be applied later by `sum`, with the same bits. Statistics are gathered over the stored values in runs of
- * CPU_RUN pixels from the tensor's first; so `conv` with statistics and `stats` over its output agree bitwise too.
+ * column, lane) or, for a dense 3x3 of stride 1, one expression of the inputs of its tile of 4 x 4 outputs (winograd.h,
+ * from 16 channels), whatever n, the epilogue or the address; so a batch may be cut into smaller batches, or an affine
+ * be applied later by `sum`, with the same bits. Statistics are gathered over the stored values in runs of CPU_RUN
+ * pixels from the tensor's first; so `conv` with statistics and `stats` over its output agree bitwise too.
  * Bits differ between instruction sets only.
  *
  * Statistics: within a run float32 sums of (x - s) and (x - s)^2, where s is the mean of the run before (the first
@@ -86,7 +87,8 @@ struct cpu_pool {
 struct cpu_kernels {
     const char *name; /* "avx512", "avx2", "generic" */
 
-    /* Packed weights: a blob that may be copied or mapped; depends on c, o, kh, kw, groups, planar only. */
+    /* Packed weights: a blob that may be copied or mapped; depends on c, o, kh, kw, stride, dilation, groups and planar
+     * only. */
     size_t (*pack_bytes)(const struct cpu_conv *s);
     void (*pack)(const struct cpu_conv *s, const float *oihw, void *packed); /* oihw (o, c/groups, kh, kw) */
 

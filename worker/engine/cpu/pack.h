@@ -3,9 +3,16 @@
  * A dense blob is cut into panels of 1 to 3 units of output channels; a panel starts at a unit, never reaches past the
  * block it started in but for whole further blocks, and lists the input channels it reads: all of them, or those of
  * the groups its outputs belong to, with zeros where an output's group does not read a channel. Weights follow in the
- * order of the sum: [input block][tap][lane][output]. A depthwise blob is [block][tap][16]. */
+ * order of the sum: [input block][tap][lane][output]. A depthwise blob is [block][tap][16]. What winograd.h computes is
+ * packed as 36 sets of a 1x1 convolution's weights, [set][input block][lane][output]. */
 #ifndef WORKER_ENGINE_CPU_PACK_H
 #define WORKER_ENGINE_CPU_PACK_H
+
+enum {
+    PANEL_BLOCKS = (3 * UNIT + 15) / 16, /* of the widest panel */
+    WINO_SETS = 36,
+    WINO_LEAST = 16 /* channels from which winograd.h is faster: 1.7 times at 16, slower at 8 */
+};
 
 struct panel {
     int32_t o, units;      /* first output channel */
@@ -16,7 +23,7 @@ struct panel {
 
 struct blob {
     int32_t npanels; /* 0: depthwise */
-    int32_t c, o, taps;
+    int32_t c, o, taps, sets; /* taps of a set; sets of weights, one behind the other in each panel */
     int64_t w; /* depthwise: floats from the blob's start */
     struct panel panels[];
 };
@@ -54,15 +61,24 @@ static int panel_units(const struct cpu_conv *s, int u, int all)
     return all - u == 3 ? 3 : all - u == 1 ? 1 : 2;
 }
 
-static int64_t panel_lanes(const struct panel *p)
+/* Floats of one set of the panel's weights. */
+static int64_t panel_floats(const struct panel *p, int taps)
 {
-    return (int64_t)(p->blocks - 1) * 16 + p->last - p->first;
+    int64_t lanes = (int64_t)(p->blocks - 1) * 16 + p->last - p->first;
+    return (int64_t)round_up((size_t)(lanes * taps * p->units * UNIT), 16);
+}
+
+/* Whether winograd.h does it. */
+INL int is_winograd(const struct cpu_conv *s)
+{
+    return s->kh == 3 && s->kw == 3 && s->stride == 1 && s->dilation == 1 && s->groups == 1 && !s->planar &&
+           s->c >= WINO_LEAST && s->o >= WINO_LEAST;
 }
 
 /* Lays out the blob; writes the panels when asked to. Returns its floats. */
 static int64_t blob_layout(const struct cpu_conv *s, struct blob *b)
 {
-    int all = (s->o + UNIT - 1) / UNIT, n = 0, taps = s->kh * s->kw;
+    int all = (s->o + UNIT - 1) / UNIT, n = 0, wino = is_winograd(s), taps = wino ? 1 : s->kh * s->kw;
     if (is_depthwise(s)) {
         int64_t at = (int64_t)round_up(sizeof *b, CPU_ALIGN) / 4;
         if (b)
@@ -73,12 +89,12 @@ static int64_t blob_layout(const struct cpu_conv *s, struct blob *b)
         n++;
     int64_t at = (int64_t)round_up(sizeof *b + (size_t)n * sizeof b->panels[0], CPU_ALIGN) / 4;
     if (b)
-        *b = (struct blob){.npanels = n, .c = s->c, .o = s->o, .taps = taps};
+        *b = (struct blob){.npanels = n, .c = s->c, .o = s->o, .taps = taps, .sets = wino ? WINO_SETS : 1};
     for (int u = 0, i = 0; i < n; i++) {
         struct panel p = {.o = u * UNIT, .units = panel_units(s, u, all), .w = at};
         u += p.units;
         panel_inputs(s, &p, u * UNIT < s->o ? u * UNIT : s->o);
-        at += (int64_t)round_up((size_t)(panel_lanes(&p) * taps * p.units * UNIT), 16);
+        at += panel_floats(&p, taps) * (wino ? WINO_SETS : 1);
         if (b)
             b->panels[i] = p;
     }
@@ -103,13 +119,40 @@ static void pack_panel(const struct cpu_conv *s, const struct panel *p, const fl
                 }
 }
 
+/* G g G' of one filter: see winograd.h. */
+static void pack_filter(const float *g, float *w, int64_t set)
+{
+    static const double at[6][3] = {{1, 0, 0},
+                                    {-2.0 / 3, -M_SQRT2 / 3, -1.0 / 3},
+                                    {-2.0 / 3, M_SQRT2 / 3, -1.0 / 3},
+                                    {1.0 / 6, M_SQRT2 / 6, 1.0 / 3},
+                                    {1.0 / 6, -M_SQRT2 / 6, 1.0 / 3},
+                                    {0, 0, 1}};
+    for (int i = 0; i < WINO_SETS; i++) {
+        const double *row = at[i / 6], *col = at[i % 6];
+        double sum = 0;
+        for (int j = 0; j < 9; j++)
+            sum += row[j / 3] * col[j % 3] * (double)g[j];
+        w[i * set] = (float)sum;
+    }
+}
+
+static void pack_winograd(const struct cpu_conv *s, const struct panel *p, const float *oihw, float *w)
+{
+    int64_t set = panel_floats(p, 1);
+    for (int32_t c = 0; c < s->c; c++)
+        for (int32_t o = p->o; o < p->o + p->units * UNIT; o++, w++)
+            if (o < s->o)
+                pack_filter(oihw + ((int64_t)o * s->c + c) * 9, w, set);
+}
+
 static void pack_weights(const struct cpu_conv *s, const float *oihw, void *packed)
 {
     struct blob *b = packed;
     memset(packed, 0, pack_bytes(s));
     blob_layout(s, b);
     for (int i = 0; i < b->npanels; i++)
-        pack_panel(s, &b->panels[i], oihw, (float *)packed + b->panels[i].w);
+        (b->sets > 1 ? pack_winograd : pack_panel)(s, &b->panels[i], oihw, (float *)packed + b->panels[i].w);
     if (!b->npanels)
         for (int32_t c = 0; c < s->c; c++)
             for (int tap = 0; tap < b->taps; tap++)
