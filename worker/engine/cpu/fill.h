@@ -33,9 +33,18 @@ static void copy_pixels(float *to, size_t to_step, const float *from, size_t fro
             v_store(to + v * VL, v_act(in->act, v_fma(v_load(from + v * VL), scale[v], shift[v])));
 }
 
-/* n pixels of a planar image's channels c0..: lanes past C stay as they are, nothing reads them. */
+/* n pixels of a planar image's channels c0..: lanes past C stay as they are or become 0, nothing reads them. Three
+ * colours go together, for what costs is to visit the pixels of `to`. */
 static void copy_planar(float *to, const float *from, size_t from_step, int64_t n, size_t plane, int lanes)
 {
+    typedef float four __attribute__((vector_size(16)));
+    if (lanes == 3) {
+        for (int64_t i = 0; i < n; i++, to += 16, from += from_step) {
+            four pixel = {from[0], from[plane], from[2 * plane], 0.0f};
+            memcpy(to, &pixel, sizeof pixel);
+        }
+        return;
+    }
     for (int l = 0; l < lanes; l++, from += plane)
         for (int64_t i = 0; i < n; i++)
             to[i * 16 + l] = from[(size_t)i * from_step];
