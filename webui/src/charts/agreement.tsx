@@ -9,7 +9,7 @@ export interface Known {
   accuracy: number;
 }
 
-const LEFT = 62;
+const LEFT = 78;
 const BOTTOM = 42;
 const SIZE = 3.4;
 
@@ -54,7 +54,7 @@ export function Agreement({ items, height, onPick }: { items: Known[]; height: n
           <text class="tick middle" x={(LEFT + right) / 2} y={height - 5}>
             Known accuracy
           </text>
-          <text class="tick middle" transform={`translate(12 ${(height - BOTTOM) / 2}) rotate(-90)`}>
+          <text class="tick middle" transform={`translate(14 ${(height - BOTTOM) / 2}) rotate(-90)`}>
             Supernet score
           </text>
           {items.map((i) => {

@@ -71,7 +71,9 @@ function JobTable({ jobs }: { jobs: JobDone[] }) {
               <td class="nowrap">{dateTime(j.done, true)}</td>
               <td>{j.id}</td>
               <td>
-                <a href={`/searches/${j.search}`}>search {j.search}</a>
+                <a class="nowrap" href={`/searches/${j.search}`}>
+                  search {j.search}
+                </a>
               </td>
               <td>{j.kind}</td>
               <td>{j.state}</td>

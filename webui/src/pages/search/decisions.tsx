@@ -14,6 +14,7 @@ import { useResource } from "../../state/use";
 import { Ranking } from "./ranking";
 
 const LINES = 600;
+const FEW = 8; // decisions
 const tops = ["10", "100", "1000"] as const;
 
 function readBrush(query: URLSearchParams): Brush {
@@ -110,17 +111,37 @@ function Effects({ search }: { search: Search }) {
   if (!items.some((i) => i.n)) return null;
   const shown = picked && items.some((i) => i.decision === picked) ? items.filter((i) => i.decision === picked) : items;
   const best = Math.min(Number(top), search.progress.scored);
+  const common = (
+    <Figure
+      title={`What the best ${count(best)} have in common`}
+      name={`search-${search.id}-top${top}`}
+      about="The share of each option among the best, in per cent; the frame marks the most frequent one."
+      controls={
+        <Segments label="How many of the best" value={top} options={tops.map((t) => [t, `Top ${t}`])} onPick={(t) => setQuery({ top: t === usual ? null : t })} />
+      }
+      twin={() => ({
+        columns: ["Decision", "Option", `Share of the best ${best}`],
+        rows: items.flatMap((i) => i.options.map((o) => [i.decision, o.option, o.top_share == null ? null : percent(o.top_share, 1)])),
+      })}
+    >
+      <Heat items={items} top={best} />
+    </Figure>
+  );
+  const beside = items.length <= FEW; // a wide one gets the whole page
   return (
     <>
       <div class="charts">
-        <Figure
-          title="Which decisions matter"
-          name={`search-${search.id}-importance`}
-          about="The share of the variance of accuracy that a decision explains alone, over what was scored. In a search that was steered, decisions that go together share their effect. Press one to see only its options."
-          twin={() => ({ columns: ["Decision", "Share of the variance", "Architectures"], rows: items.map((i) => [i.decision, i.importance, i.n]) })}
-        >
-          <ImportanceBars items={items} picked={picked} onPick={(d) => setQuery({ decision: d === picked ? null : d })} />
-        </Figure>
+        <div class="stack">
+          <Figure
+            title="Which decisions matter"
+            name={`search-${search.id}-importance`}
+            about="The share of the variance of accuracy that a decision explains alone, over what was scored. In a search that was steered, decisions that go together share their effect. Press one to see only its options."
+            twin={() => ({ columns: ["Decision", "Share of the variance", "Architectures"], rows: items.map((i) => [i.decision, i.importance, i.n]) })}
+          >
+            <ImportanceBars items={items} picked={picked} onPick={(d) => setQuery({ decision: d === picked ? null : d })} />
+          </Figure>
+          {beside && common}
+        </div>
         <Figure
           title={picked ? `Options of ${picked}` : "Options"}
           name={`search-${search.id}-options`}
@@ -137,20 +158,7 @@ function Effects({ search }: { search: Search }) {
           <OptionMeans items={shown} />
         </Figure>
       </div>
-      <Figure
-        title={`What the best ${count(best)} have in common`}
-        name={`search-${search.id}-top${top}`}
-        about="The share of each option among the best, in per cent; the frame marks the most frequent one."
-        controls={
-          <Segments label="How many of the best" value={top} options={tops.map((t) => [t, `Top ${t}`])} onPick={(t) => setQuery({ top: t === usual ? null : t })} />
-        }
-        twin={() => ({
-          columns: ["Decision", "Option", `Share of the best ${best}`],
-          rows: items.flatMap((i) => i.options.map((o) => [i.decision, o.option, o.top_share == null ? null : percent(o.top_share, 1)])),
-        })}
-      >
-        <Heat items={items} top={best} />
-      </Figure>
+      {!beside && common}
     </>
   );
 }
