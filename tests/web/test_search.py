@@ -52,6 +52,13 @@ def test_the_form_starts_a_search_and_rows_come_by_themselves(ready, page):
     page.fill("Images", "200")
     page.wait("the same as a command", lambda: (body := asked(page))["strategy"] == {"name": "random", "count": 30}
               and body["policy"]["batches"] == 2 and body["evaluation"]["images"] == 200)
+    pick = lambda name: page.js("[...document.querySelectorAll('.card')].find(c => c.innerText.startsWith(arguments[0])).click()", name)
+    pick("Stored")
+    page.wait("no calibration", lambda: asked(page)["policy"] == {"average": "none"})
+    pick("Moving average")
+    page.wait("an average with a momentum", lambda: (p := asked(page)["policy"])["average"] == "ema" and p["momentum"] > 0 and p["batches"] == 2)
+    pick("Cumulative")
+    page.wait("one without", lambda: (p := asked(page)["policy"])["average"] == "cumulative" and "momentum" not in p)
     page.click("Start the search")
     page.sees("Nothing is scored yet")
     made = ready.call("GET", "/searches")[1]["items"][0]
@@ -96,6 +103,9 @@ def test_the_coordinator_sorts_and_filters(done, page):
     page.wait("the same view after a reload", lambda: codes(page)[:5] == cheapest[:5])
     page.type("input[aria-label='Code begins with']", "22")
     page.wait("only these", lambda: codes(page) and all(c.startswith("22") for c in codes(page)) and len(codes(page)) == 9)
+    assert "q=22" in page.driver.current_url
+    page.type("input[aria-label='Code begins with']", Keys.BACKSPACE, Keys.BACKSPACE)
+    page.wait("all of them, and an address without the limit", lambda: len(codes(page)) > 12 and "q=" not in page.driver.current_url)
 
 
 def test_rows_show_ties_and_their_intervals(done, page):
