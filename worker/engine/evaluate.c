@@ -185,6 +185,10 @@ static int evaluate_groups(struct evaluate_job *job, struct evaluate_candidate *
     for (int i = 0, first = 0; i < n && !rc; i++) {
         if (!last[i])
             continue;
+        if (job->more && first > 0 && i == n - 1) {
+            job->waiting = n - first;
+            break;
+        }
         double own = 0;
         for (int k = first; k <= i; k++)
             own += all > 0 ? work[k] / all : 1.0 / n;
@@ -203,6 +207,7 @@ int evaluate(struct evaluate_job *job, struct evaluate_candidate *candidates, in
     unsigned char *last = calloc(room, 1);
     double *work = calloc(room, sizeof *work);
     int rc = list && plans && last && work ? 0 : err_set(err, ERR_NO_MEMORY, "", "no memory for %d candidates", n);
+    job->waiting = 0;
     for (int i = 0; i < n && !rc; i++) {
         list[i] = &candidates[i];
         plans[i] = candidates[i].plan;

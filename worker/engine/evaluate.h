@@ -33,6 +33,8 @@ struct evaluate_job {
     int threads;
     size_t memory_bytes; /* 0: no limit */
     size_t held_bytes;   /* of the limit, taken by the caller (images) */
+    int more;    /* other candidates follow: the last group, which may share with them, waits; an only one does not */
+    int waiting; /* out: the last so many candidates, which wait */
     const atomic_int *cancel;
     struct exec_profile *profile;
 
@@ -49,7 +51,8 @@ struct evaluate_job {
     int64_t calibration_ns, scoring_ns; /* out: wall time, added to */
 };
 
-/* 0 when every candidate is finished; an error stops all: ERR_CANCELLED, ERR_NO_MEMORY, ERR_UNSUPPORTED. */
+/* 0 when every candidate that does not wait is finished; an error stops all: ERR_CANCELLED, ERR_NO_MEMORY,
+ * ERR_UNSUPPORTED. */
 int evaluate(struct evaluate_job *job, struct evaluate_candidate *candidates, int n, struct err *err);
 
 #endif

@@ -107,7 +107,10 @@ static int choose_batch(struct group *g, struct err *err)
     g->score_batch = g->job->score_batch;
     if (!has_batch_bn(&g->score)) {
         struct memory_plan one;
-        int rc = memory_plan(&g->arena, &g->score, 1, &one, err);
+        struct arena scratch;
+        arena_init(&scratch, 0);
+        int rc = memory_plan(&scratch, &g->score, 1, &one, err);
+        arena_clear(&scratch);
         if (rc)
             return rc;
         size_t fit = one.region_bytes ? CACHE / one.region_bytes : LARGEST;

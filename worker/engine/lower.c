@@ -12,7 +12,8 @@ struct virtual_value { /* act(bn(stored)) */
 };
 
 struct lowering {
-    struct arena *arena;
+    struct arena *arena;  /* the program's */
+    struct arena scratch; /* what only making it needs, the steps before they are put in order too */
     const struct graph *g;
     const struct op_backend *backend;
     struct lower_program *p;
@@ -52,22 +53,27 @@ static void *array(struct lowering *l, size_t n, size_t size)
     return arena_array(l->arena, n ? n : 1, size);
 }
 
+static void *temporary(struct lowering *l, size_t n, size_t size)
+{
+    return arena_array(&l->scratch, n ? n : 1, size);
+}
+
 static int allocate(struct lowering *l, struct err *err)
 {
     size_t n = (size_t)l->g->nnodes;
     struct lower_program *p = l->p;
-    l->need = array(l, n, 1);
-    l->measure = array(l, n, 1);
-    l->taken = array(l, n, 1);
-    l->uses = array(l, n, sizeof *l->uses);
-    l->reader = array(l, n, sizeof *l->reader);
-    l->values = array(l, n, sizeof *l->values);
-    l->virtual_of = array(l, n, sizeof *l->virtual_of);
+    l->need = temporary(l, n, 1);
+    l->measure = temporary(l, n, 1);
+    l->taken = temporary(l, n, 1);
+    l->uses = temporary(l, n, sizeof *l->uses);
+    l->reader = temporary(l, n, sizeof *l->reader);
+    l->values = temporary(l, n, sizeof *l->values);
+    l->virtual_of = temporary(l, n, sizeof *l->virtual_of);
     p->home = array(l, n, sizeof *p->home);
     p->bn_first = array(l, n + 1, sizeof *p->bn_first);
     p->bn_list = array(l, n, sizeof *p->bn_list);
     p->is_output = array(l, n, 1);
-    p->steps = array(l, n, sizeof *p->steps);
+    p->steps = temporary(l, n, sizeof *p->steps);
     if (!l->need || !l->measure || !l->taken || !l->uses || !l->reader || !l->values || !l->virtual_of || !p->home ||
         !p->bn_first || !p->bn_list || !p->is_output || !p->steps)
         return err_set(err, ERR_NO_MEMORY, "", "no memory to lower a graph of %zu nodes", n);
@@ -333,7 +339,10 @@ static int join_pairs(struct lowering *l, struct err *err)
 {
     struct lower_program *p = l->p;
     int n = 0;
-    p->firsts = array(l, (size_t)l->nsteps, sizeof *p->firsts);
+    size_t most = 0;
+    for (int i = 0; i < l->nsteps; i++)
+        most += partner(l, &p->steps[i]) != NULL;
+    p->firsts = array(l, most, sizeof *p->firsts);
     if (!p->firsts)
         return err_set(err, ERR_NO_MEMORY, "", "no memory to join %d steps", l->nsteps);
     for (int i = 0; i < l->nsteps; i++) {
@@ -353,25 +362,33 @@ static int join_pairs(struct lowering *l, struct err *err)
     return 0;
 }
 
+static int make_program(struct lowering *l, struct err *err)
+{
+    int rc = allocate(l, err);
+    if (rc)
+        return rc;
+    find_needed(l);
+    rc = make_steps(l, err);
+    if (rc)
+        return rc;
+    mark_measured(l);
+    rc = join_pairs(l, err);
+    if (rc)
+        return rc;
+    list_measured(l);
+    l->p->nsteps = l->nsteps;
+    return order_steps(l->arena, l->p, err);
+}
+
 int lower(struct arena *a, const struct graph *g, const struct op_backend *backend, enum lower_pass pass, int n,
           struct lower_program *out, struct err *err)
 {
     *out = (struct lower_program){.graph = g, .backend = backend, .pass = pass, .culprit = -1};
     struct lowering l = {.arena = a, .g = g, .backend = backend, .p = out, .n = n};
-    int rc = allocate(&l, err);
-    if (rc)
-        return rc;
-    find_needed(&l);
-    rc = make_steps(&l, err);
-    if (rc)
-        return rc;
-    mark_measured(&l);
-    rc = join_pairs(&l, err);
-    if (rc)
-        return rc;
-    list_measured(&l);
-    out->nsteps = l.nsteps;
-    return order_steps(a, out, err);
+    arena_init(&l.scratch, 0);
+    int rc = make_program(&l, err);
+    arena_clear(&l.scratch);
+    return rc;
 }
 
 int lower_bind(struct lower_program *p, struct params *params, struct err *err)

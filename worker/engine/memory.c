@@ -188,27 +188,40 @@ static int32_t *minus_ones(struct arena *a, size_t n)
     return p;
 }
 
+static int plan_places(struct arena *scratch, struct lives *l, struct memory_plan *out)
+{
+    size_t nodes = (size_t)l->p->graph->nnodes;
+    l->last = minus_ones(scratch, nodes);
+    l->last_bn = minus_ones(scratch, nodes);
+    l->dies_next = minus_ones(scratch, 2 * nodes);
+    l->dies_first = minus_ones(scratch, (size_t)l->p->nsteps);
+    if (!l->last || !l->last_bn || !l->dies_next || !l->dies_first)
+        return -1;
+    find_last(l);
+    list_deaths(l);
+    struct heap h = {0};
+    place(l, out, &h);
+    out->region_bytes = h.peak;
+    free(h.gaps);
+    return h.failed ? -1 : 0;
+}
+
 int memory_plan(struct arena *a, const struct lower_program *p, int n, struct memory_plan *out, struct err *err)
 {
     size_t nodes = (size_t)p->graph->nnodes;
+    struct arena scratch;
+    struct lives l = {.p = p};
     *out = (struct memory_plan){.n = n};
     out->value = arena_array(a, nodes + 1, sizeof *out->value);
     out->affine = arena_array(a, nodes + 1, sizeof *out->affine);
-    struct lives l = {.p = p,
-                      .last = minus_ones(a, nodes),
-                      .last_bn = minus_ones(a, nodes),
-                      .dies_next = minus_ones(a, 2 * nodes),
-                      .dies_first = minus_ones(a, (size_t)p->nsteps)};
-    if (!out->value || !out->affine || !l.last || !l.last_bn || !l.dies_next || !l.dies_first)
-        return err_set(err, ERR_NO_MEMORY, "", "no memory to plan a graph of %zu nodes", nodes);
-    memset(out->affine, 0xff, nodes * sizeof *out->affine);
-    find_last(&l);
-    list_deaths(&l);
-    struct heap h = {0};
-    place(&l, out, &h);
-    out->region_bytes = h.peak;
-    free(h.gaps);
-    return h.failed ? err_set(err, ERR_NO_MEMORY, "", "no memory to plan a graph of %zu nodes", nodes) : 0;
+    int rc = out->value && out->affine ? 0 : -1;
+    arena_init(&scratch, 0);
+    if (!rc) {
+        memset(out->affine, 0xff, nodes * sizeof *out->affine);
+        rc = plan_places(&scratch, &l, out);
+    }
+    arena_clear(&scratch);
+    return rc ? err_set(err, ERR_NO_MEMORY, "", "no memory to plan a graph of %zu nodes", nodes) : 0;
 }
 
 size_t memory_thread_bytes(const struct memory_plan *m)

@@ -45,24 +45,36 @@ static void make_keys(const struct plan *p, const unsigned char *want, struct ha
     }
 }
 
-int merge_plans(struct arena *a, const struct plan *const *plans, int n, struct graph *out, struct err *err)
+static int mark_all(struct arena *a, const struct plan *const *plans, int n, struct plan *copies)
 {
-    const struct plan **list = arena_array(a, (size_t)n + 1, sizeof(const struct plan *));
-    struct plan *copies = arena_array(a, (size_t)n + 1, sizeof *copies);
-    for (int i = 0; list && copies && i < n; i++) {
+    for (int i = 0; i < n; i++) {
         struct hash128 *keys = arena_array(a, (size_t)plans[i]->nnodes, sizeof *keys);
         unsigned char *want = arena_array(a, (size_t)plans[i]->nnodes, 1);
         if (!keys || !want)
-            return err_set(err, ERR_NO_MEMORY, "", "no memory to merge plans");
+            return -1;
         find_wanted(plans[i], want);
         make_keys(plans[i], want, keys);
         copies[i] = *plans[i];
         copies[i].keys = keys;
-        list[i] = &copies[i];
     }
-    if (!list || !copies)
-        return err_set(err, ERR_NO_MEMORY, "", "no memory to merge plans");
-    return graph_merge(a, list, n, out, err);
+    return 0;
+}
+
+int merge_plans(struct arena *a, const struct plan *const *plans, int n, struct graph *out, struct err *err)
+{
+    struct arena scratch;
+    arena_init(&scratch, 0);
+    const struct plan **list = arena_array(&scratch, (size_t)n + 1, sizeof(const struct plan *));
+    struct plan *copies = arena_array(&scratch, (size_t)n + 1, sizeof *copies);
+    int rc = list && copies && mark_all(&scratch, plans, n, copies) == 0
+                 ? 0
+                 : err_set(err, ERR_NO_MEMORY, "", "no memory to merge plans");
+    for (int i = 0; !rc && i < n; i++)
+        list[i] = &copies[i];
+    if (!rc)
+        rc = graph_merge(a, list, n, out, err);
+    arena_clear(&scratch);
+    return rc;
 }
 
 /* The two are walked side by side from the output: every node of a plan is needed by it. */

@@ -51,28 +51,35 @@ static int build_edges(struct arena *a, const struct lower_program *p, struct ed
     return 0;
 }
 
-int order_steps(struct arena *a, struct lower_program *p, struct err *err)
+static void sort_steps(struct lower_program *p, const struct edges *e, struct lower_step *sorted)
 {
-    struct edges e;
-    int rc = build_edges(a, p, &e, err);
-    if (rc)
-        return rc;
-    struct lower_step *sorted = arena_array(a, (size_t)p->nsteps + 1, sizeof *sorted);
-    if (!sorted)
-        return err_set(err, ERR_NO_MEMORY, "", "no memory to order %d steps", p->nsteps);
     int top = 0, done = 0;
     for (int s = p->nsteps - 1; s >= 0; s--)
-        if (e.missing[s] == 0)
-            e.stack[top++] = s;
+        if (e->missing[s] == 0)
+            e->stack[top++] = s;
     while (top > 0) {
-        int32_t s = e.stack[--top];
+        int32_t s = e->stack[--top];
         p->home[p->steps[s].tail] = done;
         sorted[done++] = p->steps[s];
-        for (int32_t i = e.first[s + 1] - 1; i >= e.first[s]; i--)
-            if (--e.missing[e.to[i]] == 0)
-                e.stack[top++] = e.to[i];
+        for (int32_t i = e->first[s + 1] - 1; i >= e->first[s]; i--)
+            if (--e->missing[e->to[i]] == 0)
+                e->stack[top++] = e->to[i];
     }
     assert(done == p->nsteps);
     p->steps = sorted;
-    return 0;
+}
+
+int order_steps(struct arena *a, struct lower_program *p, struct err *err)
+{
+    struct arena scratch;
+    struct edges e;
+    arena_init(&scratch, 0);
+    int rc = build_edges(&scratch, p, &e, err);
+    struct lower_step *sorted = rc ? NULL : arena_array(a, (size_t)p->nsteps + 1, sizeof *sorted);
+    if (!rc && !sorted)
+        rc = err_set(err, ERR_NO_MEMORY, "", "no memory to order %d steps", p->nsteps);
+    if (!rc)
+        sort_steps(p, &e, sorted);
+    arena_clear(&scratch);
+    return rc;
 }

@@ -1,4 +1,5 @@
-/* params: see params.h. Two tables: raw tensors by name, packed parameters by what they are made from. */
+/* params: see params.h. Two tables: packed parameters by what they are made from, and by name the raw tensors that more
+ * than one of them is cut from. */
 #include "worker/engine/params.h"
 
 #include "proto/param_values.h"
@@ -21,6 +22,7 @@ struct table { /* open addressing, doubled when half full */
 struct params {
     struct params_source source;
     struct table raw, packed;
+    float *passing; /* the whole tensor read last, when it is in no table */
     size_t bytes;
 };
 
@@ -45,6 +47,7 @@ void params_free(struct params *ps)
         return;
     table_clear(&ps->raw);
     table_clear(&ps->packed);
+    free(ps->passing);
     free(ps);
 }
 
@@ -117,7 +120,27 @@ static struct hash128 identity(const struct param *p)
     return hash128(&k, sizeof k);
 }
 
-/* The whole tensor, read once. */
+static int read_whole(struct params *ps, const struct param *p, size_t n, float **out, struct err *err)
+{
+    *out = zeroed(n);
+    int rc = *out ? ps->source.read(ps->source.ctx, p, *out, err)
+                  : err_set(err, ERR_NO_MEMORY, p->name, "no memory for the tensor");
+    if (rc) {
+        free(*out);
+        *out = NULL;
+    }
+    return rc;
+}
+
+static int takes_all(const struct param *p)
+{
+    for (int i = 0; i < p->ndim; i++)
+        if (p->count[i] != p->dims[i])
+            return 0;
+    return 1;
+}
+
+/* The whole tensor. One that is cut into pieces is read once; one that is taken whole is packed once and not kept. */
 static int whole(void *ctx, const struct param *p, const float **out, struct err *err)
 {
     struct params *ps = ctx;
@@ -132,15 +155,14 @@ static int whole(void *ctx, const struct param *p, const float **out, struct err
     if (e->data && e->count != n)
         return err_set(err, ERR_INVALID, p->name, "the tensor is asked for in two different shapes");
     if (!e->data) {
-        float *data = zeroed(n);
-        if (!data)
-            return err_set(err, ERR_NO_MEMORY, p->name, "no memory for the tensor");
-        rc = ps->source.read(ps->source.ctx, p, data, err);
-        if (rc) {
-            free(data);
+        free(ps->passing);
+        rc = read_whole(ps, p, n, &ps->passing, err);
+        if (rc || takes_all(p)) {
+            *out = ps->passing;
             return rc;
         }
-        keep(ps, &ps->raw, key, data, n);
+        keep(ps, &ps->raw, key, ps->passing, n);
+        ps->passing = NULL;
         e = slot_of(&ps->raw, key);
     }
     *out = e->data;
@@ -171,6 +193,8 @@ static int make(struct params *ps, const struct op_row *row, const struct op_sit
         keep(ps, &ps->packed, key, packed, count);
     }
     free(dense);
+    free(ps->passing);
+    ps->passing = NULL;
     return rc;
 }
 

@@ -2,8 +2,9 @@
  *
  * A plan names slices of checkpoint tensors (proto/plan.h). This room reads them, makes the derived ones (learned
  * kernel transforms, group masks), checks that every value is finite and packs them for an operator, once for as long
- * as the checkpoint is in use: all candidates and all jobs share a packed tensor. It decides nothing about the
- * checkpoint's format: tensors come from a callback. */
+ * as the checkpoint is in use: all candidates and all jobs share a packed tensor. A tensor that is taken whole is held
+ * packed only; one that slices are taken from stays as it was read, too. It decides nothing about the checkpoint's
+ * format: tensors come from a callback. */
 #ifndef ENGINE_PARAMS_H
 #define ENGINE_PARAMS_H
 

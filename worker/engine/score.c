@@ -6,11 +6,11 @@
 #include "proto/base/json.h"
 #include "proto/base/log.h"
 #include "proto/policy.h"
-#include "proto/space.h"
 #include "worker/engine/cpu/cpu.h"
 #include "worker/engine/evaluate.h"
 #include "worker/engine/images.h"
 #include "worker/engine/score_cache.h"
+#include "worker/engine/window.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -33,12 +33,9 @@ struct job {                                                                    
     const float **calibration, **scoring;
     int32_t *labels, label_max;
 
-    struct arena arena; /* plans */
-    struct plan *plans;
-    struct evaluate_candidate *candidates; /* those that have a plan */
-    const char **names;                    /* of candidates */
-    int ncandidates;
-    int64_t done, of;
+    struct arena arena;
+    struct window window;
+    int64_t shown; /* progress was last said to be */
     int gives_statistics;
     json_t *logits, *statistics; /* of the candidate being reported */
 };
@@ -186,7 +183,7 @@ static int load_images(struct job *j, struct err *err)
     return rc;
 }
 
-/* ---- candidates ---- */
+/* ---- reporting ---- */
 
 json_t *score_error_json(const struct err *err)
 {
@@ -200,86 +197,17 @@ static int give(struct job *j, json_t *score)
     return rc;
 }
 
-static int report_error(struct job *j, const char *code, const struct err *why)
+static int report_error(void *ctx, const char *code, const struct err *why)
 {
-    return give(j, json_pack("{s:s, s:o}", "code", code, "error", score_error_json(why)));
+    return give(ctx, json_pack("{s:s, s:o}", "code", code, "error", score_error_json(why)));
 }
-
-static int build_plan(struct job *j, const char *code, struct plan *out, struct err *err)
-{
-    int *choice = calloc((size_t)space_ndecisions(j->space_parsed) + 1, sizeof *choice);
-    if (!choice)
-        return no_memory(err);
-    int rc = space_code_parse(j->space_parsed, code, choice, err);
-    if (!rc)
-        rc = plan_build(&j->arena, j->space_parsed, choice, j->input, NULL, out, err);
-    free(choice);
-    if (rc)
-        return rc;
-    struct shape logits = out->nodes[out->output].out;
-    if (logits.h != 1 || logits.w != 1)
-        return err_set(err, ERR_INVALID, out->nodes[out->output].path,
-                       "the network's output is %d x %d x %d, not a vector", logits.c, logits.h, logits.w);
-    if (j->label_max >= logits.c)
-        return err_set(err, ERR_INVALID, out->nodes[out->output].path,
-                       "the network has %d outputs, the data set a label %d", logits.c, j->label_max);
-    return 0;
-}
-
-static int compare_codes(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* Codes in sorted order: neighbours share prefixes, so a group that is cut in two loses little. */
-static int sort_codes(struct job *j, struct err *err)
-{
-    size_t n = json_array_size(j->codes);
-    j->names = arena_array(&j->arena, n, sizeof(const char *));
-    j->plans = arena_array(&j->arena, n, sizeof *j->plans);
-    j->candidates = arena_array(&j->arena, n, sizeof *j->candidates);
-    if (!j->names || !j->plans || !j->candidates)
-        return no_memory(err);
-    for (size_t i = 0; i < n; i++) {
-        j->names[i] = json_string_value(json_array_get(j->codes, i));
-        if (!j->names[i])
-            return err_set(err, ERR_INVALID, "/candidates", "candidate %zu is no string", i);
-    }
-    qsort(j->names, n, sizeof(const char *), compare_codes);
-    j->of = (int64_t)n;
-    return 0;
-}
-
-static int make_plans(struct job *j, struct err *err)
-{
-    int rc = sort_codes(j, err);
-    for (int64_t i = 0; !rc && i < j->of; i++) {
-        struct err why = {0};
-        const char *code = j->names[i];
-        struct plan *plan = &j->plans[j->ncandidates];
-        int bad = build_plan(j, code, plan, &why);
-        if (bad == -ERR_NO_MEMORY)
-            return err_set(err, ERR_NO_MEMORY, "", "no memory for the plans of the candidates");
-        if (bad) {
-            j->done++;
-            rc = report_error(j, code, &why) ? err_set(err, ERR_CANCELLED, "", "the job was cancelled") : 0;
-        } else {
-            j->names[j->ncandidates] = code;
-            j->candidates[j->ncandidates++].plan = plan;
-        }
-    }
-    return rc;
-}
-
-/* ---- reporting ---- */
 
 static int finished(void *ctx, struct evaluate_candidate *c)
 {
     struct job *j = ctx;
-    const char *code = j->names[c - j->candidates];
+    const char *code = window_code(&j->window, (int)(c - j->window.candidates));
     json_t *logits = j->logits, *statistics = j->statistics;
     j->logits = j->statistics = NULL;
-    j->done++;
     if (c->error.code != ERR_NONE) {
         json_decref(logits);
         json_decref(statistics);
@@ -298,10 +226,11 @@ static int finished(void *ctx, struct evaluate_candidate *c)
 
 static int progress(void *ctx, double fraction)
 {
-    const struct job *j = ctx;
-    int64_t failed = j->of - j->ncandidates;
-    int64_t done = failed + (int64_t)(fraction * (double)j->ncandidates);
-    return j->calls->progress ? j->calls->progress(j->calls->ctx, done < j->of ? done : j->of, j->of) : 0;
+    struct job *j = ctx;
+    const struct window *w = &j->window;
+    int64_t done = w->first + (int64_t)(fraction * (double)(w->end - w->first));
+    j->shown = done < j->shown ? j->shown : done > w->end ? w->end : done;
+    return j->calls->progress ? j->calls->progress(j->calls->ctx, j->shown, w->of) : 0;
 }
 
 static json_t *floats_json(const float *x, int n)
@@ -336,6 +265,30 @@ static void keep_statistics(void *ctx, const struct evaluate_candidate *c, const
 
 /* ---- the job ---- */
 
+/* Window after window; what waits of one begins the next. */
+static int run_windows(struct job *j, struct evaluate_job *e, struct err *err)
+{
+    struct window *w = &j->window;
+    int rc = 0;
+    while (!rc && w->first < w->of) {
+        rc = window_fill(w, err);
+        if (rc)
+            return rc;
+        e->held_bytes = images_bytes(j->pictures) + j->arena.used + w->arena.used;
+        e->more = w->end < w->of;
+        rc = evaluate(e, w->candidates, w->n, err);
+        window_move(w, e->waiting);
+    }
+    return rc;
+}
+
+static int open_window(struct job *j, struct err *err)
+{
+    j->window = (struct window){
+        .space = j->space_parsed, .input = j->input, .label_max = j->label_max, .ctx = j, .refused = report_error};
+    return window_open(&j->window, j->codes, err);
+}
+
 static int run(struct job *j, struct score_summary *summary, struct err *err)
 {
     struct evaluate_job e = {.backend = &j->backend,
@@ -346,7 +299,6 @@ static int run(struct job *j, struct score_summary *summary, struct err *err)
                              .score_batch = (int)j->batch_size,
                              .threads = j->opt->threads,
                              .memory_bytes = j->opt->memory_bytes,
-                             .held_bytes = images_bytes(j->pictures) + j->arena.used,
                              .cancel = j->opt->cancel,
                              .profile = j->opt->profile,
                              .ctx = j,
@@ -355,7 +307,7 @@ static int run(struct job *j, struct score_summary *summary, struct err *err)
                              .statistics = j->gives_statistics ? keep_statistics : NULL,
                              .logits_wanted = j->opt->logits_wanted,
                              .logits = keep_logits};
-    int rc = evaluate(&e, j->candidates, j->ncandidates, err);
+    int rc = run_windows(j, &e, err);
     summary->calibration_ms = e.calibration_ns / 1000000;
     summary->scoring_ms = e.scoring_ns / 1000000;
     summary->calibration_images = j->ncalibration;
@@ -375,7 +327,7 @@ static int open_all(struct job *j, struct score_cache *cache, const struct score
         rc = score_cache_params(cache, j->checkpoint, j->backend.name, files, &j->params, err);
     if (!rc)
         rc = load_images(j, err);
-    return rc ? rc : make_plans(j, err);
+    return rc ? rc : open_window(j, err);
 }
 
 int score_job(const json_t *doc, const struct score_files *files, const struct score_options *opt,
@@ -394,6 +346,7 @@ int score_job(const json_t *doc, const struct score_files *files, const struct s
         rc = run(&j, summary, err);
     snprintf(summary->backend, sizeof summary->backend, "%s", j.backend.name);
     summary->wall_ms = clock_mono_ms() - start;
+    window_close(&j.window);
     arena_clear(&j.arena);
     if (!opt->cache)
         score_cache_free(cache);

@@ -336,14 +336,9 @@ TEST(cut_groups_where_little_is_shared)
     free(f);
 }
 
-/* Networks that share a small stem only are worth a group each once they are long: the first is told long before the
- * last is done. */
-TEST(evaluate_tells_scores_while_it_runs)
+/* Networks that share a small stem only: worth a group each once they are long. */
+static void unlike(struct fixture *f)
 {
-    struct fixture *f = calloc(1, sizeof *f);
-    struct evaluate_candidate c[3];
-    struct err err = {0};
-    start(f);
     for (int i = 0; i < 3; i++) {
         struct tiny t = {.arena = &f->arena};
         int x = tiny_conv_bn_relu(&t, tiny_input(&t, 3, SIDE, SIDE), "stem", 16, 3, 1, 1);
@@ -352,6 +347,16 @@ TEST(evaluate_tells_scores_while_it_runs)
         tiny_linear(&t, tiny_gap(&t, x), "classifier", CLASSES);
         f->plans[i] = tiny_plan(&t);
     }
+}
+
+/* The first is told long before the last is done. */
+TEST(evaluate_tells_scores_while_it_runs)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    struct evaluate_candidate c[3];
+    struct err err = {0};
+    start(f);
+    unlike(f);
     unsigned char last[3];
     double work[3];
     CHECK_INT(cut_groups(f->plans, 3, 4000, last, work, &err), 0);
@@ -373,6 +378,56 @@ TEST(evaluate_tells_scores_while_it_runs)
     CHECK_INT(run(f, c, 0, 3, &err), -ERR_CANCELLED);
     CHECK_INT(f->finished, 1);
     CHECK(f->fraction < .34);
+    free(labels);
+    free(many);
+    end(f);
+    free(f);
+}
+
+static void compute_nothing(const struct op_call *call)
+{
+    (void)call;
+}
+
+static void pair_nothing(const struct op_call *first, const struct op_call *second)
+{
+    (void)first;
+    (void)second;
+}
+
+TEST(evaluate_leaves_the_last_group_to_those_that_follow)
+{
+    enum { MANY = 4000 };
+    struct fixture *f = calloc(1, sizeof *f);
+    struct evaluate_candidate c[3];
+    struct err err = {0};
+    start(f);
+    unlike(f);
+    struct op_row idle[OP_COUNT];
+    memcpy(idle, f->backend.rows, sizeof idle);
+    for (int i = 0; i < OP_COUNT; i++)
+        idle[i].forward = compute_nothing;
+    f->backend.rows = idle;
+    f->backend.pair = pair_nothing;
+    f->policy.average = AVERAGE_NONE;
+    const float **many = malloc(MANY * sizeof *many);
+    int32_t *labels = calloc(MANY, sizeof *labels);
+    for (int i = 0; i < MANY; i++)
+        many[i] = f->images[i % SCORED];
+    f->job.scoring = (struct evaluate_images){many, labels, MANY};
+    f->job.logits_wanted = 0;
+    f->job.more = 1;
+    CHECK_INT(run(f, c, 0, 3, &err), 0);
+    CHECK_INT(f->finished, 2);
+    CHECK_INT(f->job.waiting, 1);
+    CHECK(f->fraction < .7);
+    CHECK_INT(run(f, c, 0, 1, &err), 0); /* the only group */
+    CHECK_INT(f->finished, 1);
+    CHECK_INT(f->job.waiting, 0);
+    f->job.more = 0;
+    CHECK_INT(run(f, c, 0, 3, &err), 0);
+    CHECK_INT(f->finished, 3);
+    CHECK_INT(f->job.waiting, 0);
     free(labels);
     free(many);
     end(f);

@@ -57,6 +57,25 @@ TEST(params_reads_a_tensor_once_and_packs_a_slice_once)
     params_free(ps);
 }
 
+TEST(params_hold_a_tensor_that_is_taken_whole_only_packed)
+{
+    struct tiny_source source = {0};
+    struct params *ps = params_new(tiny_params_source(&source));
+    struct param all = vector("t", 8, 0, 8), some = vector("t", 8, 0, 3);
+    const float *x, *y, *z;
+    struct err err = {0};
+    CHECK_INT(params_vector(ps, &all, &x, &err), 0);
+    CHECK_INT(params_bytes(ps), 4 * 16);
+    CHECK_INT(params_vector(ps, &some, &y, &err), 0); /* a piece: from now on the tensor stays */
+    CHECK_INT(params_bytes(ps), 4 * (16 + 8 + 16));
+    CHECK_INT(params_vector(ps, &all, &z, &err), 0);
+    CHECK(x == z);
+    CHECK_INT(source.reads, 2);
+    for (int i = 0; i < 3; i++)
+        CHECK_NEAR((double)y[i], (double)x[i], 0);
+    params_free(ps);
+}
+
 /* The same values for another site that packs them differently are another parameter. */
 TEST(params_keeps_sites_apart)
 {
@@ -74,7 +93,7 @@ TEST(params_keeps_sites_apart)
     CHECK_INT(params_get(ps, &row, &grouped, 0, &b, &err), 0);
     CHECK_INT(params_get(ps, &row, &image, 0, &c, &err), 0);
     CHECK(a != b && a != c && b != c);
-    CHECK_INT(source.reads, 1);
+    CHECK_INT(source.reads, 3); /* taken whole: not kept */
     CHECK_INT(params_get(ps, &row, &plain, 1, &absent, &err), 0);
     CHECK(absent == NULL);
     params_free(ps);
