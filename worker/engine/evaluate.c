@@ -99,8 +99,9 @@ static int run_group(struct group *g, struct err *err)
         rc = pass_calibrate(g, err);
     int64_t calibrated = clock_mono_ns();
     g->job->calibration_ns += calibrated - start;
+    if (!rc)
+        rc = norm_finish(&g->norm, err);
     if (!rc) {
-        norm_finish(&g->norm);
         rc = pass_score(g, err);
         g->job->scoring_ns += clock_mono_ns() - calibrated;
     }

@@ -94,6 +94,7 @@ static size_t bytes_needed(const struct group *g, int threads)
 {
     struct shape image = image_of(g);
     size_t calibrate = 0, score = exec_bytes(&g->score_memory, image, group_score_record_bytes(g), threads);
+    score += norm_bytes(&g->graph); /* the affines */
     if (g->calibrates)
         calibrate = exec_bytes(&g->calibrate_memory, image, norm_record_bytes(&g->graph), threads);
     return (calibrate > score ? calibrate : score) + norm_bytes(&g->graph) + g->arena.used +

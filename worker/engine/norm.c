@@ -21,9 +21,10 @@ static size_t channels(const struct graph *g)
     return n;
 }
 
+/* Mean and variance, or scale and shift. */
 size_t norm_bytes(const struct graph *g)
 {
-    return channels(g) * 4 * sizeof(float);
+    return channels(g) * 2 * sizeof(float);
 }
 
 size_t norm_record_bytes(const struct graph *g)
@@ -56,6 +57,21 @@ static int start(struct norm *n, int32_t v, const struct policy *policy, struct 
     return rc;
 }
 
+/* Two zeros for each channel. */
+static float *vectors(const struct norm *n)
+{
+    size_t bytes = norm_bytes(n->graph);
+    float *p = aligned_alloc(BLOCKED_ALIGN, bytes + BLOCKED_ALIGN);
+    if (p)
+        memset(p, 0, bytes);
+    return p;
+}
+
+static int out_of_memory(struct err *err)
+{
+    return err_set(err, ERR_NO_MEMORY, "", "no memory for the statistics of BatchNorms");
+}
+
 int norm_init(struct norm *n, struct arena *a, const struct graph *g, const struct policy *policy,
               struct params *params, struct err *err)
 {
@@ -64,16 +80,12 @@ int norm_init(struct norm *n, struct arena *a, const struct graph *g, const stru
     n->at = arena_array(a, nodes + 1, sizeof *n->at);
     n->gamma = arena_array(a, nodes + 1, sizeof *n->gamma);
     n->beta = arena_array(a, nodes + 1, sizeof *n->beta);
-    float *all = aligned_alloc(BLOCKED_ALIGN, norm_bytes(g) + BLOCKED_ALIGN);
-    if (!n->at || !n->gamma || !n->beta || !all) {
-        free(all);
-        return err_set(err, ERR_NO_MEMORY, "", "no memory for the statistics of %zu channels", n->nchannels);
+    n->mean = vectors(n);
+    if (!n->at || !n->gamma || !n->beta || !n->mean) {
+        norm_clear(n);
+        return out_of_memory(err);
     }
-    memset(all, 0, norm_bytes(g));
-    n->mean = all;
     n->var = n->mean + n->nchannels;
-    n->scale = n->var + n->nchannels;
-    n->shift = n->scale + n->nchannels;
     size_t next = 0;
     for (int32_t v = 0; v < g->nnodes; v++) {
         n->at[v] = g->nodes[v].node->op == OP_BN ? next : SIZE_MAX;
@@ -91,6 +103,7 @@ int norm_init(struct norm *n, struct arena *a, const struct graph *g, const stru
 void norm_clear(struct norm *n)
 {
     free(n->mean);
+    free(n->scale);
     *n = (struct norm){0};
 }
 
@@ -143,8 +156,12 @@ void norm_fold(struct norm *n, const struct policy *policy, const struct norm_ba
     }
 }
 
-void norm_finish(struct norm *n)
+int norm_finish(struct norm *n, struct err *err)
 {
+    n->scale = vectors(n);
+    if (!n->scale)
+        return out_of_memory(err);
+    n->shift = n->scale + n->nchannels;
     for (int32_t v = 0; v < n->graph->nnodes; v++) {
         if (n->at[v] == SIZE_MAX)
             continue;
@@ -153,4 +170,5 @@ void norm_finish(struct norm *n)
             affine(n, v, c, (double)n->mean[i], (double)n->var[i], n->scale + n->at[v], n->shift + n->at[v]);
         }
     }
+    return 0;
 }

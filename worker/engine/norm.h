@@ -16,7 +16,7 @@ struct norm {
     size_t nchannels; /* of all BatchNorms, each padded to 16 */
     const float **gamma, **beta; /* [nnodes], padded vectors; NULL: ones, zeros */
     float *mean, *var;           /* running statistics; what scoring uses */
-    float *scale, *shift;        /* their affine; norm_finish makes it */
+    float *scale, *shift;        /* their affine; NULL until norm_finish makes it */
     int folded;                  /* batches averaged so far */
     int32_t culprit;             /* on failure of norm_init: the BatchNorm whose parameters cannot be used, or -1 */
 };
@@ -26,7 +26,7 @@ struct norm_batch {
     float *mean, *var;
 };
 
-/* Bytes of the arrays for this graph, without making them. */
+/* Bytes of the statistics of this graph, and as many again of their affines. */
 size_t norm_bytes(const struct graph *g);
 size_t norm_record_bytes(const struct graph *g);
 
@@ -43,6 +43,7 @@ void norm_record(const struct norm *n, const struct policy *policy, int32_t bn, 
                  double count, const struct norm_batch *r);
 /* Averages one batch into the running statistics; batches come in order. */
 void norm_fold(struct norm *n, const struct policy *policy, const struct norm_batch *r);
-void norm_finish(struct norm *n); /* the running statistics become affines */
+/* The running statistics become affines, once. ERR_NO_MEMORY. */
+int norm_finish(struct norm *n, struct err *err);
 
 #endif

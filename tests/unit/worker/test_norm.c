@@ -120,7 +120,8 @@ TEST(norm_affine_uses_gamma_beta_and_eps)
     struct fixture f = {0};
     struct policy p = {.reset = 1, .average = AVERAGE_NONE};
     CHECK_INT(start(&f, &p), 0);
-    norm_finish(&f.norm);
+    struct err err = {0};
+    CHECK_INT(norm_finish(&f.norm, &err), 0);
     for (int c = 0; c < C; c++) {
         double gamma = (double)tiny_value(hash128("bn.gamma", 8).lo + (uint64_t)c);
         double beta = (double)tiny_value(hash128("bn.beta", 7).lo + (uint64_t)c);
