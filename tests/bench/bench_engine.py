@@ -8,8 +8,8 @@ does not pay here: building nets, tracing and freezing. Scaling over threads is 
 
 Writes build/bench/engine.json, a list of {case, ours, peer, unit, ratio, target} and more; rows of cases that are not
 run again stay. Prints the rows as a table.
-Options: --quick (fewer turns, images and samples), --only WORD (cases that contain it), --macro DIR, --no-callgrind,
---just single|many|threads|count (a part of each case; repeatable)
+Options: --quick (fewer turns, images and samples), --only NAME (one case), --macro DIR, --no-callgrind,
+--just single|many|threads|count (a part of each case; repeatable). About ten minutes of one idle core.
 """
 import argparse
 import itertools
@@ -18,6 +18,7 @@ import os
 import pathlib
 import random
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -133,12 +134,11 @@ class Case:
         return max(abs(a - b) for a, b in flat) / rms
 
     def instructions(self):
-        """Instructions per scored image: two runs under callgrind, so that start and loading cancel out."""
-        def count(n):
-            out = self.cli([self.code], 0, n, before=["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"])
-            return int(re.search(r"Collected : (\d+)", out.stderr)[1])
-        n = 2 if self.pixels < 64 else 1
-        return (count(2 * n) - count(n)) / n
+        """Instructions of scoring one image, without start and loading. The AVX2 kernels, wherever this runs: callgrind
+        knows no wider ones, and counts of two machines are to be compared."""
+        before = ["valgrind", "--tool=callgrind", "--toggle-collect=pass_score", "--callgrind-out-file=/dev/null"]
+        out = self.cli([self.code], 0, 1, "--isa", "avx2", before=before)
+        return int(re.search(r"Collected : (\d+)", out.stderr)[1])
 
     def profile(self, calib, images):
         return self.cli([self.code], calib, images, "--profile").stderr
@@ -146,6 +146,7 @@ class Case:
     def close(self):
         self.peer.close()
         self.ours.close()
+        shutil.rmtree(self.dir)
 
 
 class Table:
@@ -218,9 +219,9 @@ def scaling(table, case, turns):
 
 
 def evolved(layers, options, generations=11, seed=3):
-    """The last two generations, 100 distinct codes, of the coordinator's evolution (50 codes: 25 mutated and 25 crossed
-    from the best 10, ten tries for each, filled up with random ones) on a score that is a sum over layers plus a little
-    noise. With these numbers the eleventh generation is the first that crossing cannot fill."""
+    """550 distinct codes, 50 for each generation of the coordinator's evolution (25 mutated and 25 crossed from the best
+    10, ten tries for each, filled up with random ones) on a score that is a sum over layers plus a little noise. With
+    these numbers the eleventh generation is the first that crossing cannot fill."""
     draw = random.Random(seed)
     worth = [[draw.random() for _ in range(options)] for _ in range(layers)]
     known = {}
@@ -244,7 +245,7 @@ def evolved(layers, options, generations=11, seed=3):
             fresh += [code] if code not in known and code not in fresh else []
         for code in fresh:
             known[code] = sum(w[c] for w, c in zip(worth, code)) + 0.3 * draw.random()
-    return ["".join(map(str, c)) for c in list(known)[-100:]]
+    return ["".join(map(str, c)) for c in known]
 
 
 def population(table, case, parts, codes, sample, calib, images, name, target):
@@ -266,19 +267,22 @@ def population(table, case, parts, codes, sample, calib, images, name, target):
 
 
 def memory(table, case, codes):
-    """The compute process's peak with few and with many candidates, each in a fresh process."""
+    """The compute process's peak with few and with many candidates, each in a fresh process. It grows with the weights
+    that the candidates use (up to the whole supernet), and until 128 candidates with their plans and statistics."""
     peaks = []
-    for some in (codes[:5], codes):
+    for n in (5, 100, 250, 550):
         p = Lines(BUILD / "subrank-worker", "--compute")
-        case.run(some, case.batch, case.batch, process=p)
+        case.run(codes[-n:], case.batch, case.batch, process=p)
         peaks.append(p.peak_bytes() / 2**20)
         p.close()
-    table.add(f"{case.name}: peak memory, {len(codes)} candidates and 5", peaks[1], peaks[0], "MiB", None)
+    table.add(f"{case.name}: peak memory, 100 candidates and 5", peaks[1], peaks[0], "MiB", None)
+    table.add(f"{case.name}: peak memory, 550 candidates and 250", peaks[3], peaks[2], "MiB", None)
 
 
 def many_evolved(table, case, quick):
     codes = evolved(19, 6)
-    population(table, case, [codes], codes, 4 if quick else 10, case.batch, 2 * case.batch, "100 of an evolution", 6.0)
+    late = codes[-100:]
+    population(table, case, [late], late, 4 if quick else 8, case.batch, 2 * case.batch, "100 of an evolution", 6.0)
     memory(table, case, codes)
 
 
@@ -290,6 +294,14 @@ def many_macro(table, case, quick):
     population(table, case, [codes[81 * s:81 * s + 81] for s in starts], codes, 3 if quick else 9, 128, 250,
                f"6,561 codes, extrapolated from {len(starts)} x 81", 12.0)
     case.batch = before
+
+
+def counts():
+    """Whether instructions can be counted here; says why not."""
+    able = shutil.which("valgrind") and " avx2 " in pathlib.Path("/proc/cpuinfo").read_text()
+    if not able:
+        print("SKIP instructions: needs valgrind and a processor with AVX2")
+    return able
 
 
 MANY = {"mbconv-32-small": many_evolved, "macro": many_macro}
@@ -305,12 +317,12 @@ def main():
     o = parse.parse_args()
     just = set(o.just or ["single", "many", "threads", "count"]) - ({"count"} if o.no_callgrind else set())
     table = Table(ROOT / "build/bench/engine.json")
-    turns = 3 if o.quick else 7
+    turns = 3 if o.quick else 5
     print(f"{'case':44s}{'ours':>12s}{'peer':>12s} {'unit':16s}{'ratio':>8s}{'target':>8s}")
     cases = [("mbconv-32", 32, 64, 256), ("mbconv-32-small", 32, 64, 512), ("mbconv-224", 224, 16, 32),
              ("shufflenetv2", 224, 16, 32), ("resnet20", 32, 64, 512), ("macro", 32, 64, 512)]
     for name, pixels, batch, images in cases:
-        if o.only not in name:
+        if o.only and o.only != name:
             continue
         if name == "macro" and not pathlib.Path(o.macro, "macro.pth").exists():
             print(f"SKIP macro: {o.macro}/macro.pth not found")
@@ -318,7 +330,7 @@ def main():
         case = Case(name, pixels, batch, images if not o.quick else max(images // 2, batch), o.macro)
         if "single" in just:
             one_candidate(table, case, turns)
-        if "count" in just:
+        if "count" in just and counts():
             table.add(f"{name}: instructions per scored image", case.instructions() / 1e6, None, "million", None)
         if "many" in just and name in MANY:
             MANY[name](table, case, o.quick)
