@@ -158,6 +158,8 @@ class Table:
         self.rows = [r for r in self.rows if r["case"] != case]
         self.rows.append(dict(case=case, ours=ours, peer=peer, unit=unit, ratio=ratio, target=target, **more))
         met = "" if not target or ratio is None else "met" if ratio >= target else "MISSED"
+        if more.get("disturbed", 0) > 0.05:
+            met += f", and others used {100 * more['disturbed']:.0f} % of the machine"
         told = [f"{x:12.4g}" if isinstance(x, (int, float)) else f"{'-':>12}" for x in (ours, peer)]
         print(f"{case:44s}{told[0]}{told[1]} {unit:16s}{ratio if ratio is not None else float('nan'):8.2f}"
               f"{target if target else float('nan'):8.2f} {met}", flush=True)
@@ -208,14 +210,28 @@ def one_candidate(table, case, turns):
               share_target, **counted)
 
 
+def machine_busy():
+    """Seconds of CPU time that all processes of the machine have used."""
+    fields = pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+    return sum(int(f) for i, f in enumerate(fields) if i not in (3, 4)) / os.sysconf("SC_CLK_TCK")
+
+
 def scaling(table, case, turns):
+    """Wall time, so of each side the run that others disturbed least; `disturbed` says how much of the machine they
+    had then. Besides: how much more CPU time two threads take, and what of a job only one can do."""
     n = case.images
     case.run([case.code], 0, n)
-    walls = {1: [], 2: []}
-    for _ in range(turns + 2):
-        for t in walls:
-            walls[t].append(case.run([case.code], 0, n, threads=t)[1])
-    table.add(f"{case.name}: scoring, 1 -> 2 threads (wall)", n / min(walls[2]), n / min(walls[1]), "images/s", 1.85)
+    runs = {1: [], 2: []}
+    for _ in range(2 * turns):
+        for t in runs:
+            busy = machine_busy()
+            cpu, wall, done = case.run([case.code], 0, n, threads=t)
+            others = max(machine_busy() - busy - cpu, 0) / wall / os.cpu_count()
+            runs[t].append((others, wall, cpu, done["wall_ms"] - done["score_ms"]))
+    one, two = min(runs[1]), min(runs[2])
+    cpu = [statistics.median(r[2] for r in runs[t]) for t in runs]
+    table.add(f"{case.name}: scoring, 1 -> 2 threads (wall)", n / two[1], n / one[1], "images/s", 1.85,
+              disturbed=max(one[0], two[0]), cpu_of_two_over_one=cpu[1] / cpu[0], serial_ms=two[3])
 
 
 def evolved(layers, options, generations=11, seed=3):
