@@ -253,6 +253,24 @@ static void check_all(const char *isa)
     json_decref(g.cases);
 }
 
+TEST(ops_pairs_by_map_size)
+{
+    struct op_backend b;
+    struct err err;
+    CHECK_INT(cpu_backend("generic", &b, &err), 0);
+    for (int side = 8; side <= 32; side *= 2) {
+        struct shape in[2] = {{16, side, side}, {96, side, side}};
+        struct plan_attr one = {.kernel_h = 1, .kernel_w = 1, .stride = 1, .dilation = 1, .groups = 1}, dw = one;
+        dw.kernel_h = dw.kernel_w = 3;
+        dw.pad_h = dw.pad_w = 1;
+        dw.groups = 96;
+        struct op_site e = {.backend = &b, .op = OP_CONV, .attr = one, .ninputs = 1, .in = &in[0], .out = in[1]};
+        struct op_site d = {.backend = &b, .op = OP_CONV, .attr = dw, .ninputs = 1, .in = &in[1], .out = in[1]};
+        CHECK_INT(b.pairs(&e, &d), side >= 16);
+        CHECK_INT(b.pairs(&d, &e), 0);
+    }
+}
+
 TEST(ops_generic)
 {
     check_all("generic");
