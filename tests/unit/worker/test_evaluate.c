@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { PLANS = 12, CALIBRATION = 24, SCORED = 37, CLASSES = 10, SIDE = 8, PIXELS = 3 * SIDE * SIDE };
+enum { PLANS = 12, CALIBRATION = 24, SCORED = 37, CLASSES = 10, SIDE = 16, PIXELS = 3 * SIDE * SIDE };
 
 struct fixture {
     struct arena arena;
