@@ -255,6 +255,99 @@ TEST(evaluate_leaves_out_a_candidate_that_cannot_be_scored)
     free(f);
 }
 
+TEST(evaluate_last_keeps_the_last_batch)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    struct evaluate_candidate all, last;
+    struct err err = {0};
+    start(f);
+    f->job.logits_wanted = 0;
+    f->policy.average = AVERAGE_LAST;
+    CHECK_INT(run(f, &all, 3, 1, &err), 0);
+    f->policy.batches = 1;
+    f->job.calibration = (struct evaluate_images){f->images + CALIBRATION / 3 * 2, NULL, CALIBRATION / 3};
+    CHECK_INT(run(f, &last, 3, 1, &err), 0);
+    CHECK_STR(all.digest, last.digest);
+    CHECK_NEAR(all.tally.loss_sum, last.tally.loss_sum, 0);
+    end(f);
+    free(f);
+}
+
+TEST(evaluate_tells_logits_that_are_not_finite)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    struct evaluate_candidate c;
+    struct err err = {0};
+    start(f);
+    float *broken = arena_array(&f->arena, PIXELS, sizeof *broken);
+    for (int i = 0; i < PIXELS; i++)
+        broken[i] = INFINITY;
+    f->images[CALIBRATION + 5] = broken;
+    CHECK_INT(run(f, &c, 0, 1, &err), 0);
+    CHECK_INT(c.error.code, ERR_INVALID);
+    CHECK_STR(c.error.where, "logits");
+    CHECK(strstr(c.error.text, "image 5 "));
+    end(f);
+    free(f);
+}
+
+TEST(evaluate_refuses_a_batch_of_one_value)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    struct evaluate_candidate c;
+    struct err err = {0};
+    start(f);
+    struct tiny t = {.arena = &f->arena};
+    tiny_linear(&t, tiny_bn(&t, tiny_gap(&t, tiny_input(&t, 3, SIDE, SIDE)), "single"), "classifier", CLASSES);
+    f->plans[0] = tiny_plan(&t);
+    f->policy.batches = CALIBRATION;
+    f->policy.batch_size = 1;
+    CHECK_INT(run(f, &c, 0, 1, &err), 0);
+    CHECK_INT(c.error.code, ERR_INVALID);
+    CHECK_STR(c.error.where, "single");
+    CHECK(strstr(c.error.text, "use larger batches"));
+    f->policy.batches = CALIBRATION / 2;
+    f->policy.batch_size = 2;
+    CHECK_INT(run(f, &c, 0, 1, &err), 0);
+    CHECK_INT(c.error.code, ERR_NONE);
+    end(f);
+    free(f);
+}
+
+/* What is not kept cannot be what a candidate was scored with. */
+TEST(evaluate_digest_is_of_tracked_statistics)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    struct evaluate_candidate c;
+    struct err err = {0};
+    start(f);
+    struct tiny t = {.arena = &f->arena};
+    int x = tiny_bn_batch(&t, tiny_conv(&t, tiny_input(&t, 3, SIDE, SIDE), "conv", 16, 3, 1, 1), "free");
+    tiny_linear(&t, tiny_gap(&t, x), "classifier", CLASSES);
+    f->plans[0] = tiny_plan(&t);
+    CHECK_INT(run(f, &c, 0, 1, &err), 0);
+    CHECK_INT(c.error.code, ERR_NONE);
+    CHECK_STR(c.digest, "00000000000000000000000000000000");
+    end(f);
+    free(f);
+}
+
+TEST(evaluate_counts_what_the_caller_holds)
+{
+    enum { LIMIT = 64 << 20 };
+    struct fixture *f = calloc(1, sizeof *f);
+    struct evaluate_candidate c;
+    struct err err = {0};
+    start(f);
+    f->job.memory_bytes = LIMIT;
+    CHECK_INT(run(f, &c, 0, 1, &err), 0);
+    f->job.held_bytes = LIMIT;
+    CHECK_INT(run(f, &c, 0, 1, &err), -ERR_NO_MEMORY);
+    CHECK_STR(err.where, "memory");
+    end(f);
+    free(f);
+}
+
 TEST(evaluate_stops_when_the_caller_says_so)
 {
     struct fixture *f = calloc(1, sizeof *f);

@@ -103,6 +103,21 @@ TEST(lower_untracked_norms_use_their_batch_in_scoring_too)
     arena_clear(&a);
 }
 
+/* A bias is an affine already. */
+TEST(lower_folds_no_batchnorm_into_a_bias)
+{
+    struct arena a = {0};
+    struct tiny t = {.arena = &a};
+    tiny_bn(&t, tiny_linear(&t, tiny_gap(&t, tiny_input(&t, 3, 4, 4)), "biased", 8), "bn");
+    const struct plan *plan = tiny_plan(&t);
+    struct graph g = tiny_graph(&a, &plan, 1);
+    struct op_backend b = tiny_backend();
+    struct lower_program p = lowered(&a, &g, &b, LOWER_SCORE);
+    CHECK_INT(step_of(&p, "biased")->store_bn, -1);
+    CHECK_INT(step_of(&p, "bn")->store_bn, tiny_node(&g, "bn"));
+    arena_clear(&a);
+}
+
 /* Layer i of three options with weights of their own; `code` picks. */
 static const struct plan *chosen(struct arena *a, const char *code)
 {
