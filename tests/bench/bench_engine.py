@@ -159,7 +159,7 @@ class Table:
         self.rows.append(dict(case=case, ours=ours, peer=peer, unit=unit, ratio=ratio, target=target, **more))
         met = "" if not target or ratio is None else "met" if ratio >= target else "MISSED"
         if "ceiling" in more:
-            met += f", {more['ceiling']:.2f} at the most"
+            met += f", {more['ceiling']:.2f} with all products at peak"
         if more.get("disturbed", 0) > 0.05:
             met += f", and others used {100 * more['disturbed']:.0f} % of the machine"
         told = [f"{x:12.4g}" if isinstance(x, (int, float)) else f"{'-':>12}" for x in (ours, peer)]
@@ -184,7 +184,8 @@ def roofline(case, calib, images):
 
 
 def one_candidate(table, case, turns):
-    """Ratios with their ceiling: what they would be if every core did nothing but multiply-add at its measured peak."""
+    """Ratios with their ceiling: what they would be if the core did nothing but the direct convolutions' products, at its
+    measured peak. Winograd's convolutions have fewer: they may go beyond, and have more than all of the peak."""
     n, share_target = case.images, 0.7 if case.pixels < 64 else 0.6
     parity = case.parity()
     table.add(f"{case.name}: logits, over RMS", parity, None, "of 1e-4", 1.0, ratio=1e-4 / max(parity, 1e-12))
