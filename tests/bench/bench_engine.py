@@ -184,8 +184,8 @@ def roofline(case, calib, images):
 
 
 def one_candidate(table, case, turns):
-    """Ratios with their ceiling: what they would be if the core did nothing but the direct convolutions' products, at its
-    measured peak. Winograd's convolutions have fewer: they may go beyond, and have more than all of the peak."""
+    """Ratios with their ceiling: what they would be if the core did nothing but the direct convolutions' products, at
+    its measured peak. Winograd's convolutions have fewer: they may go beyond, and have more than all of the peak."""
     n, share_target = case.images, 0.7 if case.pixels < 64 else 0.6
     parity = case.parity()
     table.add(f"{case.name}: logits, over RMS", parity, None, "of 1e-4", 1.0, ratio=1e-4 / max(parity, 1e-12))
@@ -237,8 +237,8 @@ def scaling(table, case, turns):
 
 
 def evolved(layers, options, generations=11, seed=3):
-    """550 distinct codes, 50 for each generation of the coordinator's evolution (25 mutated and 25 crossed from the best
-    10, ten tries for each, filled up with random ones) on a score that is a sum over layers plus a little noise. With
+    """550 distinct codes, 50 for each generation of the coordinator's evolution (25 mutated and 25 crossed from the
+    best 10, ten tries for each, filled up with random ones) on a score that is a sum over layers plus a little noise. With
     these numbers the eleventh generation is the first that crossing cannot fill."""
     draw = random.Random(seed)
     worth = [[draw.random() for _ in range(options)] for _ in range(layers)]
