@@ -238,8 +238,8 @@ def scaling(table, case, turns):
 
 def evolved(layers, options, generations=11, seed=3):
     """550 distinct codes, 50 for each generation of the coordinator's evolution (25 mutated and 25 crossed from the
-    best 10, ten tries for each, filled up with random ones) on a score that is a sum over layers plus a little noise. With
-    these numbers the eleventh generation is the first that crossing cannot fill."""
+    best 10, ten tries for each, filled up with random ones) on a score that is a sum over layers plus a little noise.
+    With these numbers the eleventh generation is the first that crossing cannot fill."""
     draw = random.Random(seed)
     worth = [[draw.random() for _ in range(options)] for _ in range(layers)]
     known = {}
