@@ -144,8 +144,14 @@ static void on_beat(uv_timer_t *timer)
 static void on_drain(uv_timer_t *timer)
 {
     struct loop *l = timer->data;
-    if (http_idle(l->server.http) || clock_mono_ms() - l->stop_ms > DRAIN_MS)
-        uv_stop(&l->uv);
+    int idle = http_idle(l->server.http);
+    if (!idle && clock_mono_ms() - l->stop_ms <= DRAIN_MS)
+        return;
+    if (!idle) { /* a worker thread has a request, and MHD cannot stop without it; what was acknowledged is committed */
+        log_warn("stop_forced", "after_ms=%d", DRAIN_MS);
+        _exit(0);
+    }
+    uv_stop(&l->uv);
 }
 
 static void on_signal(uv_signal_t *handle, int number)

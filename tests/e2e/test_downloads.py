@@ -60,11 +60,12 @@ def test_downloads_are_paced_and_beats_go_on(cluster):
 
 
 def test_a_stop_does_not_wait_for_downloads(cluster):
-    one = cluster("--download-mb-s", str(RATE / 1e6))
+    one = cluster("--download-mb-s", "0.01")  # half a minute for a chunk: they wait when the stop comes
     sha = one.server.upload(random.Random(2).randbytes(SIZE))
     sockets = [ask(one.server, sha, key) for key in join(one.server, 20)]
     for s in sockets:
         assert s.recv(1000).startswith(b"HTTP/1.1 200")
     assert one.server.process.stop(signal.SIGTERM) == 0
+    assert "stop_forced " not in one.server.process.text()
     for s in sockets:
         s.close()
