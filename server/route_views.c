@@ -266,8 +266,12 @@ static json_t *correlations(const struct rankstat *r)
 
 static json_t *top_json(const struct rankstat_top *t)
 {
-    return json_pack("{s:I,s:o,s:o,s:o,s:o}", "n", (json_int_t)t->n, "tau_b", interval(&t->corr.tau_b), "overlap",
-                     number(t->overlap), "best_pick", number(t->best_pick), "best", number(t->best));
+    json_t *j = correlations(&t->corr);
+    json_object_set_new(j, "n", json_integer((json_int_t)t->n));
+    json_object_set_new(j, "overlap", number(t->overlap));
+    json_object_set_new(j, "best_pick", number(t->best_pick));
+    json_object_set_new(j, "best", number(t->best));
+    return j;
 }
 
 int route_getCorrelation(struct server *s, struct request *rq, struct err *err)

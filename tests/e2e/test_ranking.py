@@ -8,6 +8,7 @@ import math
 import random
 import sqlite3
 
+import numpy
 import pytest
 
 from cluster import ROOT, ApiError
@@ -166,6 +167,11 @@ def test_importance_is_the_share_of_variance_between_options(one):
         assert {str(o["option"]): o["n"] for o in item["options"] if o["n"]} == {k: len(g) for k, g in groups.items()}
 
 
+def ranks(x):
+    """Average ranks, the smallest first."""
+    return [sum(b < a for b in x) + (sum(b == a for b in x) + 1) / 2 for a in x]
+
+
 def tau_b(x, y):
     n, same, ties_x, ties_y = len(x), 0, 0, 0
     for i in range(n):
@@ -195,6 +201,14 @@ def test_truth_and_correlation_beside_the_baselines(one):
             want = tau_b([r[column] for r in known], [truth[r["code"]] for r in known])
             assert tau["value"] == pytest.approx(want, abs=1e-12), name
             assert tau["lo"] < tau["value"] < tau["hi"]
+        best = sorted(known, key=lambda r: -truth[r["code"]])[:len(known) // 10]
+        best_truth = [truth[r["code"]] for r in best]
+        for name, column in [("score", "accuracy"), ("macs", "macs"), ("params", "params")]:
+            top, values = doc["top_decile"][name], [r[column] for r in best]
+            assert top["n"] == len(best) and top["best"] == max(best_truth)
+            assert top["tau_b"]["value"] == pytest.approx(tau_b(values, best_truth), abs=1e-12), name
+            assert top["pearson"]["value"] == pytest.approx(numpy.corrcoef(values, best_truth)[0, 1], abs=1e-9), name
+            assert top["spearman"]["value"] == pytest.approx(numpy.corrcoef(ranks(values), ranks(best_truth))[0, 1], abs=1e-9), name
     shown = {r["code"]: r.get("truth") for r in one.server.ranking(one.search)}
     assert all(shown[c] == x for c, x in truth.items())
     assert sum(x is not None for x in shown.values()) == len(truth)

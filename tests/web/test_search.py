@@ -231,6 +231,10 @@ def test_known_accuracies_tell_whether_to_trust(done, page, tmp_path):
     page.sees("The supernet ranks clearly better than counting")
     page.sees(f"(τ-b {tau['value']:.3f} against {rival['value']:.3f})")
     page.sees("Over 81 architectures")
+    page.sees("Among the true best 10 % (8)")
+    cells = page.js("return [...document.querySelectorAll('table.correlation')].map(t => [...t.rows[1].cells].slice(1, 4).map(c => c.innerText))")
+    for shown, want in zip(cells, (known["score"], known["top_decile"]["score"])):
+        assert all(f"{want[k]['value']:.3f}" in text for k, text in zip(("tau_b", "spearman", "pearson"), shown)), (shown, want)
     page.wait("each by its known accuracy, the best tenth as squares", lambda: len(page.all(".agreement circle.known")) == 73 and len(page.all(".agreement rect.known.top")) == 8)
     names = page.js("return [...document.querySelectorAll('.agreement g > title')].map(t => t.textContent)")
     row = next(r for r in done.ranking(done.search["id"]) if names[0].startswith(r["code"]))

@@ -405,7 +405,24 @@ export interface Correlation {
   score?: CorrelationSet;
   macs?: CorrelationSet;
   params?: CorrelationSet;
-  top_decile?: { [name: string]: any };
+  top_decile?: TopDecile;
+}
+export interface TopDecile {
+  score?: TopCorrelation;
+  macs?: TopCorrelation;
+  params?: TopCorrelation;
+}
+export interface TopCorrelation {
+  n?: number;
+  tau_b?: Interval;
+  spearman?: Interval;
+  pearson?: Interval;
+  /** Share of them in the tenth with the highest score */
+  overlap?: number | null;
+  /** Known accuracy of the highest score */
+  best_pick?: number | null;
+  /** Highest known accuracy */
+  best?: number | null;
 }
 export interface CorrelationSet {
   tau_b?: Interval;

@@ -2,7 +2,7 @@
 // which cost nothing to compute: a supernet that ranks no better than they do has taught us nothing.
 import { useState } from "preact/hooks";
 import { api } from "../../api/client";
-import type { Correlation, CorrelationSet, Interval, Search } from "../../api/types";
+import type { Correlation, CorrelationSet, Search, TopCorrelation, TopDecile } from "../../api/types";
 import { Agreement, type Known } from "../../charts/agreement";
 import { Coefficient } from "../../charts/coefficient";
 import { Growth, type Grown } from "../../charts/growth";
@@ -214,7 +214,7 @@ function SideBySide({ search, siblings }: { search: Search; siblings: Search[] }
                   <Coefficient of={c.score?.tau_b} name={`Kendall τ-b of ${x.name}`} strong={x.id === search.id} />
                 </td>
                 <td data-label="Among the best 10 %">
-                  <Coefficient of={(c.top_decile as TopDecile)?.score?.tau_b} name={`τ-b among the best of ${x.name}`} />
+                  <Coefficient of={c.top_decile?.score?.tau_b} name={`τ-b among the best of ${x.name}`} />
                 </td>
               </tr>
             ))}
@@ -235,17 +235,8 @@ function SideBySide({ search, siblings }: { search: Search; siblings: Search[] }
   );
 }
 
-interface TopOne {
-  n?: number;
-  tau_b?: Interval;
-  overlap?: number | null;
-  best_pick?: number | null;
-  best?: number | null;
-}
-type TopDecile = Partial<Record<"score" | "macs" | "params", TopOne>> | undefined;
-
-function TopTable({ top }: { top: NonNullable<TopDecile> }) {
-  const rows: [string, TopOne | undefined][] = [
+function TopTable({ top }: { top: TopDecile }) {
+  const rows: [string, TopCorrelation | undefined][] = [
     ["Supernet score", top.score],
     ["MACs", top.macs],
     ["Parameters", top.params],
@@ -255,7 +246,9 @@ function TopTable({ top }: { top: NonNullable<TopDecile> }) {
       <thead>
         <tr>
           <th scope="col">Ranked by</th>
-          <th scope="col">Kendall τ-b among them</th>
+          <th scope="col">Kendall τ-b</th>
+          <th scope="col">Spearman ρ</th>
+          <th scope="col">Pearson r</th>
           <th scope="col" class="num">
             Of them in its own best 10 %
           </th>
@@ -273,6 +266,12 @@ function TopTable({ top }: { top: NonNullable<TopDecile> }) {
             <th scope="row">{name}</th>
             <td data-label="Kendall τ-b">
               <Coefficient of={t?.tau_b} name={`Kendall τ-b of ${name} among the best`} strong={i === 0} />
+            </td>
+            <td data-label="Spearman ρ">
+              <Coefficient of={t?.spearman} name={`Spearman ρ of ${name} among the best`} strong={i === 0} />
+            </td>
+            <td data-label="Pearson r">
+              <Coefficient of={t?.pearson} name={`Pearson r of ${name} among the best`} strong={i === 0} />
             </td>
             <td data-label="In its own best" class="num">
               {percent(t?.overlap, 0)}
@@ -297,7 +296,7 @@ export function Trust({ search }: { search: Search }) {
   });
   const c = correlation.value;
   const has = c && c.n > 1 && c.score?.tau_b?.value != null;
-  const top = c?.top_decile as TopDecile;
+  const top = c?.top_decile;
   const others = useResource("searches", (s) => api.searches(s));
   const siblings = (others.value ?? []).filter((s) => s.space === search.space && s.id !== search.id && s.progress.scored > 0).slice(0, 20);
   return (
