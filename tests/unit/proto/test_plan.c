@@ -36,7 +36,7 @@ TEST(plan_spos_known_costs)
     /* the networks of one operator only, recomputed in the same way: 295.8, 313.7, 340.4, 358.8 M */
     static const double same[4] = {295.8, 313.7, 340.4, 358.8};
     for (int op = 0; op < 4; op++) {
-        char code[40];
+        char code[41];
         for (int i = 0; i < 20; i++)
             snprintf(code + (size_t)i * 2, 3, "%d,", op);
         code[39] = '\0';
