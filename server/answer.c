@@ -2,6 +2,7 @@
 #include "server/request_impl.h"
 
 #include "proto/base/clock.h"
+#include "server/metrics.h"
 #include "server/pace.h"
 
 #include <assert.h>
@@ -182,6 +183,8 @@ enum MHD_Result answer_send(struct request *rq)
     common_headers(rq, r);
     enum MHD_Result ok = MHD_queue_response(rq->conn, (unsigned)rq->status, r);
     MHD_destroy_response(r);
+    if (rq->route.op) /* from here on it is the client's pace, and a stream of events has no end */
+        metrics_request(rq->server->metrics, rq->route.op, rq->status, clock_mono_ns() - rq->started_ns);
     return ok;
 }
 

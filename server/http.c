@@ -36,7 +36,7 @@ struct http {
     struct MHD_Daemon *daemon;
     uv_poll_t poll;
     uv_timer_t timer;
-    uv_idle_t again; /* active: another turn is due in the next round of the loop */
+    uv_idle_t again;          /* active: another turn is due in the next round of the loop */
     struct request *requests; /* all */
     struct request *waiting;  /* for the commit */
     struct peer *peers;
@@ -310,8 +310,6 @@ static void on_completed(void *cls, struct MHD_Connection *conn, void **state, e
         rq->next->prev = rq->prev;
     if (rq->gone)
         rq->gone(rq->server, rq);
-    if (rq->route.op)
-        metrics_request(h->server->metrics, rq->route.op, rq->status, clock_mono_ns() - rq->started_ns);
     request_free(rq);
 }
 

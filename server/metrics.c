@@ -89,7 +89,8 @@ static void put_histogram(FILE *f, const char *name, const char *label, const st
 
 static void put_routes(FILE *f, const struct metrics *m)
 {
-    fprintf(f, "# HELP subrank_request_seconds Time from the request's first line to the end of its answer.\n# TYPE "
+    fprintf(f, "# HELP subrank_request_seconds Time from the request's first line until its answer is ready to be "
+               "sent.\n# TYPE "
                "subrank_request_seconds histogram\n");
     for (int i = 0; i < API_OPS; i++) {
         char label[100];

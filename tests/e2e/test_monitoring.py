@@ -56,6 +56,15 @@ def test_metrics_say_what_happened(metrics, promtool):
     assert value(metrics, "subrank_loop_stalls_total") == 0 and value(metrics, "subrank_commit_failures_total") == 0
 
 
+def test_requests_are_timed_until_their_answer_is_ready(cluster):
+    """A stream of events stays open for hours; that is no slow answer."""
+    server = cluster().server
+    name = 'subrank_request_seconds_count{operation="streamEvents"}'
+    with server.request("GET", "/events", stream=True) as stream:
+        assert stream.status_code == 200
+        assert value(server.request("GET", "/metrics").text, name) == 1
+
+
 def test_prometheus_accepts_the_files(promtool):
     rules = promtool("check", "rules", DEPLOY / "prometheus" / "alerts.yml")
     assert rules.returncode == 0, rules.stdout + rules.stderr

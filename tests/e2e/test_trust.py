@@ -49,6 +49,8 @@ def test_a_bad_worker_leaves_no_trace(cluster, seed):
     fleet = {w["name"]: w for w in server.api("GET", "/workers")["items"]}
     assert fleet["bad"]["state"] == "quarantined" and fleet["bad"]["trust"]["bad"] <= 3
     assert fleet["bad"]["trust"]["quarantined"]
+    jobs = [j for w in good for j in server.api("GET", f"/workers/{w.id}/jobs", params={"limit": 1000})["items"]]
+    assert sum(j["candidates"] for j in jobs) > 150 and all(j["candidates"] > 0 for j in jobs)  # second opinions too
     for w in good:
         one = server.api("GET", f"/workers/{w.id}")
         assert one["state"] != "quarantined" and one["trust"]["bad"] == 0 and one["trust"]["good"] > 0
