@@ -215,8 +215,8 @@ TEST(evaluate_fits_the_memory_limit_or_refuses_by_name)
     struct err err = {0};
     start(f);
     CHECK_INT(run(f, free_of_limit, 0, PLANS, &err), 0);
-    size_t enough = 64 << 20, least = 0;
-    while (enough - least > 1024) { /* the smallest limit that all of them run within */
+    size_t enough = 8 << 20, least = 0;
+    while (enough - least > 16384) { /* the smallest limit that all of them run within */
         f->job.memory_bytes = (enough + least) / 2;
         *(run(f, c, 0, PLANS, &err) ? &least : &enough) = f->job.memory_bytes;
     }
