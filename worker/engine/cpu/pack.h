@@ -11,7 +11,9 @@
 enum {
     PANEL_BLOCKS = (3 * UNIT + 15) / 16, /* of the widest panel */
     WINO_SETS = 36,
-    WINO_LEAST = 16 /* channels from which winograd.h is faster: 1.7 times at 16, slower at 8 */
+    WINO_LEAST =
+        64 /* channels from which winograd.h is used: 1.7 times faster at 16 already, but with two to three times
+            * the rounding, which deep networks of narrow layers amplify (pi_nas_resnest50.py shows it) */
 };
 
 struct panel {
@@ -22,9 +24,9 @@ struct panel {
 };
 
 struct blob {
-    int32_t npanels; /* 0: depthwise */
+    int32_t npanels;          /* 0: depthwise */
     int32_t c, o, taps, sets; /* taps of a set; sets of weights, one behind the other in each panel */
-    int64_t w; /* depthwise: floats from the blob's start */
+    int64_t w;                /* depthwise: floats from the blob's start */
     struct panel panels[];
 };
 
