@@ -12,7 +12,7 @@ build="gcc make pkg-config git libmicrohttpd-dev libuv1-dev libsqlite3-dev libja
 libgnutls28-dev nettle-dev libopenblas-dev zlib1g-dev libarchive-dev libjpeg-dev libpng-dev libxxhash-dev libgmp-dev
 python3"
 test="prometheus clang curl openssl python3-pytest python3-requests python3-numpy python3-yaml python3-jsonschema
-python3-selenium python3-torch python3-pil chromium chromium-driver valgrind"
+python3-selenium python3-torch python3-pil chromium chromium-driver valgrind faketime"
 web=
 { command -v node && command -v npm; } >/dev/null 2>&1 || web="nodejs npm"
 case "${1:-}" in

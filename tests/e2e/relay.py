@@ -52,18 +52,28 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 class Relay:
-    """Listens on a port of its own until close(). fate(kind, headers) decides about each exchange, kind being as in
+    """Listens on a port of its own until close(); without `listen` only from listen() on, and connections to its port
+    are refused until then. fate(kind, headers) decides about each exchange, kind being as in
     "PUT /api/v1/results/_/_": None passes it on, "request" loses it before and "answer" after the coordinator saw it,
     a number cuts the answer after so many bytes, (status, type, text) answers in the coordinator's place."""
 
-    def __init__(self, url, fate):
+    def __init__(self, url, fate, listen=True):
         host, port = url.split("//")[1].split(":")
         handler = type("Here", (Handler,), {"target": (host, int(port)), "fate": staticmethod(fate)})
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler, bind_and_activate=False)
         self.server.daemon_threads = True
+        self.server.server_bind()
+        self.listening = False
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        if listen:
+            self.listen()
+
+    def listen(self):
+        self.server.server_activate()
+        self.listening = True
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def close(self):
-        self.server.shutdown()
+        if self.listening:
+            self.server.shutdown()
         self.server.server_close()
