@@ -1,6 +1,7 @@
 """The coordinator alone, over HTTP: blobs, tokens, errors, leases and results, restarts. Workers are played by the test:
 their scores are a function of the code, so every run must end with the same ranking."""
 import concurrent.futures
+import contextlib
 import hashlib
 import json
 import os
@@ -199,6 +200,32 @@ def test_revoked_workers_are_out_at_once(cluster):
         worker.lease()
     assert refused.value.type == "unauthorized"
     assert server.api("GET", f"/workers/{worker.id}")["state"] == "revoked"
+
+
+def live_leases(server):
+    """The workers that hold a lease, as the database has it."""
+    with contextlib.closing(sqlite3.connect(f"file:{server.data}/subrank.db?mode=ro", uri=True)) as db:
+        return [worker for worker, in db.execute("SELECT worker FROM lease WHERE state = 'live'")]
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_revoked_workers_jobs_are_free_at_once(cluster, restart):
+    server = cluster("--expiry-s", "3600").server
+    _, checkpoint, dataset = store_demo(server)
+    search = start_search(server, checkpoint, dataset, strategy={"name": "random", "count": 4})["id"]
+    revoked, second = PlayedWorker(server, "revoked"), PlayedWorker(server, "second")
+    taken = wait_for("a job", revoked.lease)
+    assert live_leases(server) == [revoked.id] * len(taken)
+    server.api("POST", f"/workers/{revoked.id}/revoke")
+    assert live_leases(server) == []
+    if restart:  # then leases are what the database says
+        server.process.kill()
+        server.start()
+    again = wait_for("the job again", second.lease)
+    assert {x["job"] for x in taken} <= {x["job"] for x in again} and live_leases(server) == [second.id] * len(again)
+    for lease in again:
+        second.deliver(lease)
+    assert second.finish(search)["progress"]["scored"] == 4
 
 
 def test_pause_and_cancel(cluster):
