@@ -214,7 +214,7 @@ $(B)/bench-plan: $(call obj,tests/bench/plans.c) $(B)/libproto.a
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(call pkg,libs,$(LIBS_PROTO)) -lm
 .PHONY: bench-plan
 bench-plan: $(B)/bench-plan ## plans a second per space, and the cost of merging; K='spaces' picks some
-	$(B)/bench-plan $(foreach k,$(or $(K),nas-bench-macro spos-shufflenetv2 bossnas-mbconv bn-nas ofa-mbv3-w1.0),proto/spaces/$(k).json)
+	$(B)/bench-plan $(foreach k,$(or $(K),nas-bench-macro spos-shufflenetv2 bossnas-mbconv bn-nas dna ofa-mbv3-w1.0 ofa-proxyless big-nas attentive-nas),proto/spaces/$(k).json)
 
 # The plain kernels on another processor: their tests alone, static, under an emulator.
 ARM_CC := aarch64-linux-gnu-gcc

@@ -258,15 +258,14 @@ static int walk(struct plan_builder *b, const struct layer *l, struct tensor *t,
 /* Drops what the output does not need, keeping the order. */
 static int sweep(struct plan_builder *b, struct plan *out)
 {
-    int32_t *to = malloc((size_t)b->nnodes * sizeof *to);
-    struct plan_node *nodes = arena_array(b->arena, (size_t)b->nnodes, sizeof *nodes);
-    struct hash128 *keys = arena_array(b->arena, (size_t)b->nnodes, sizeof *keys);
+    int32_t *to = calloc((size_t)b->nnodes, sizeof *to);
+    struct plan_node *nodes = arena_raw(b->arena, (size_t)b->nnodes * sizeof *nodes);
+    struct hash128 *keys = arena_raw(b->arena, (size_t)b->nnodes * sizeof *keys);
     int n = 0;
     if (!to || !nodes || !keys) {
         free(to);
         return err_set(b->err, ERR_NO_MEMORY, "", "no memory for the plan");
     }
-    memset(to, 0, (size_t)b->nnodes * sizeof *to);
     to[out->output] = 1;
     for (int i = out->output; i >= 0; i--)
         for (int k = 0; to[i] && k < b->nodes[i].ninputs; k++)

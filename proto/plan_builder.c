@@ -123,7 +123,7 @@ static int grow(struct plan_builder *b, const struct layer *l)
         return 0;
     if (b->nnodes >= SPACE_MAX_NODES)
         return err_set(b->err, ERR_TOO_LARGE, l ? l->where : "", "a network may have %d operators", SPACE_MAX_NODES);
-    int capacity = b->capacity ? b->capacity * 2 : 256;
+    int capacity = b->capacity ? b->capacity * 2 : 512;
     struct plan_node *nodes = realloc(b->nodes, (size_t)capacity * sizeof *nodes);
     if (nodes)
         b->nodes = nodes;
@@ -142,17 +142,19 @@ static int grow(struct plan_builder *b, const struct layer *l)
 static int fill(struct plan_builder *b, struct plan_node *n, const struct param *const *params, const struct tensor *in)
 {
     size_t nparams = ((size_t)n->nparams + 1) * sizeof *params, ninputs = (size_t)n->ninputs * sizeof *n->inputs;
-    char *block = arena_alloc(b->arena, nparams + ninputs + b->npath + 1);
+    char *block = arena_raw(b->arena, nparams + ninputs + b->npath + 1);
     if (!block)
         return err_set(b->err, ERR_NO_MEMORY, "", "no memory for the plan");
     int32_t *inputs = (int32_t *)(void *)(block + nparams);
     char *path = block + nparams + ninputs;
-    if (n->nparams)
-        memcpy(block, params, (size_t)n->nparams * sizeof *params);
+    const struct param **own = (const struct param **)(void *)block;
+    for (int i = 0; i < n->nparams; i++)
+        own[i] = params[i];
+    own[n->nparams] = NULL;
     for (int i = 0; i < n->ninputs; i++)
         inputs[i] = in[i].node;
-    memcpy(path, b->path, b->npath);
-    n->params = (const struct param *const *)(void *)block;
+    memcpy(path, b->path, b->npath + 1);
+    n->params = own;
     n->inputs = inputs;
     n->path = path;
     return 0;
@@ -271,12 +273,14 @@ int builder_push_name(struct plan_builder *b, const struct layer *l, int number)
 
 int builder_slot(struct plan_builder *b, int slot, const struct expr *x, struct frame *into)
 {
-    struct expr_env env = builder_env(b, 0), full = builder_env(b, 1);
-    struct val v = {0}, f = {0};
+    struct expr_env env = builder_env(b, 0);
+    struct val v = {0};
     int rc = expr_eval(x, &env, &v, b->err);
-    f = v;
-    if (!rc && !expr_is_const(x))
-        rc = expr_eval(x, &full, &f, b->err);
+    struct val f = v;
+    if (!rc && !expr_is_const(x)) {
+        env = builder_env(b, 1);
+        rc = expr_eval(x, &env, &f, b->err);
+    }
     into->slots[0][slot] = v;
     into->slots[1][slot] = f;
     return rc;

@@ -59,7 +59,7 @@ const char *site_name(struct site *s, enum attr_id id, const char *suffix)
     size_t more = strlen(suffix);
     if (n < 0)
         return NULL;
-    char *name = arena_alloc(b->arena, b->nparent + (size_t)n + more + 2);
+    char *name = arena_raw(b->arena, b->nparent + (size_t)n + more + 2);
     if (!name) {
         site_no_memory(s);
         return NULL;
@@ -75,16 +75,17 @@ const char *site_name(struct site *s, enum attr_id id, const char *suffix)
 
 static struct param *fill(struct param *p, const char *name, int ndim, const int32_t *dims, const int32_t *count)
 {
-    p->name = name;
-    p->ndim = ndim;
-    memcpy(p->dims, dims, (size_t)ndim * sizeof *dims);
-    memcpy(p->count, count, (size_t)ndim * sizeof *count);
+    *p = (struct param){.name = name, .ndim = ndim, .dims = {dims[0]}, .count = {count[0]}};
+    for (int i = 1; i < ndim; i++) {
+        p->dims[i] = dims[i];
+        p->count[i] = count[i];
+    }
     return p;
 }
 
 struct param *site_param(struct site *s, const char *name, int ndim, const int32_t *dims, const int32_t *count)
 {
-    struct param *p = name ? arena_alloc(s->b->arena, sizeof *p) : NULL;
+    struct param *p = name ? arena_raw(s->b->arena, sizeof *p) : NULL;
     return p ? fill(p, name, ndim, dims, count) : NULL;
 }
 
@@ -97,7 +98,7 @@ struct param *site_own(struct site *s, const char *suffix, int ndim, const int32
 {
     struct plan_builder *b = s->b;
     size_t n = strlen(suffix), dot = b->npath ? 1 : 0;
-    struct param *p = arena_alloc(b->arena, sizeof *p + b->npath + dot + n + 1); /* one block: a plan has hundreds */
+    struct param *p = arena_raw(b->arena, sizeof *p + b->npath + dot + n + 1); /* one block: a plan has hundreds */
     if (!p)
         return NULL;
     char *name = (char *)(p + 1);
