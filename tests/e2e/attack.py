@@ -4,10 +4,13 @@ import json
 import sqlite3
 import struct
 
-from cluster import ROOT, ApiError
+import pytest
+
+from cluster import ROOT, ApiError, Cluster
 
 DEMO = ROOT / "deploy" / "demo"
 CODE = "012012"
+BAD_FILE = ("corrupt", "unsupported", "invalid", "too-large")  # types of problems with what was uploaded
 LISTS = ("spaces", "checkpoints", "datasets", "searches", "workers", "tokens")
 TABLES = ("space", "checkpoint", "dataset", "dataset_blob", "search", "candidate", "job", "lease", "worker", "truth", "token")
 
@@ -110,3 +113,32 @@ def safetensors(tensors, header=None):
 
 def idx(shape, raw, kind=8):
     return struct.pack(">HBB", 0, kind, len(shape)) + b"".join(struct.pack(">I", n) for n in shape) + raw
+
+
+def data(site, splits, format="idx", **more):
+    return site.server.api("POST", "/datasets", {"name": "bad", "format": format, "splits": splits, **more})
+
+
+def pair(site, images, labels):
+    return {"val": [{"blob": site.server.upload(images), "labels": site.server.upload(labels)}]}
+
+
+# Fixtures for a file of bad input: one coordinator for all its tests, so that they stand on each other's ruins.
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    one = Cluster(tmp_path_factory.mktemp("bad"))
+    one.start()
+    try:
+        made = Site(one.server)
+        yield made
+        made.intact()
+        assert one.server.process.stop() == 0, one.server.process.text()[-3000:]  # a leak would show here under LSan
+    finally:
+        one.close()
+
+
+@pytest.fixture(autouse=True)
+def harmless(site):
+    with Harmless(site):
+        yield
