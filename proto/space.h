@@ -81,6 +81,9 @@ void space_mutate(const struct space *s, struct rng *r, const int *parent, doubl
 /* Every decision from either parent with probability 1/2. */
 void space_crossover(const struct space *s, struct rng *r, const int *a, const int *b, int *child);
 
+/* cost.h's conv_macs and params for the input that the document names, from tables: as a plan's, and much sooner. */
+int space_cost(const struct space *s, const int *choice, int64_t *conv_macs, int64_t *params, struct err *err);
+
 /* What an architecture must satisfy; max 0: no limit. By cost.h's conv_macs and params. */
 struct space_limits {
     int64_t macs_min, macs_max, params_min, params_max;

@@ -94,25 +94,31 @@ static void quick_cost(const struct space *s, const int *choice, struct cost_ter
     }
 }
 
-int space_within(const struct space *s, const int *choice, const struct space_limits *l, struct err *err)
+int space_cost(const struct space *s, const int *choice, int64_t *conv_macs, int64_t *params, struct err *err)
 {
     struct cost_term c;
     quick_cost(s, choice, &c);
-    if (s->facts.shared && (l->params_min || l->params_max)) {
-        struct arena a;
-        struct plan p;
-        struct cost cost = {0};
-        arena_init(&a, 0);
-        int rc = plan_build(&a, s, choice, s->input, NULL, &p, err);
-        if (!rc)
-            rc = cost_plan(&p, &cost, err);
-        arena_clear(&a);
-        if (rc)
-            return rc;
-        c.v[TERM_PARAMS] = cost.params;
-    }
-    return limited(c.v[TERM_CONV_MACS], l->macs_min, l->macs_max) &&
-           limited(c.v[TERM_PARAMS], l->params_min, l->params_max);
+    *conv_macs = c.v[TERM_CONV_MACS];
+    *params = c.v[TERM_PARAMS];
+    if (!s->facts.shared)
+        return 0;
+    struct arena a;
+    struct plan p;
+    struct cost cost = {0};
+    arena_init(&a, 0);
+    int rc = plan_build(&a, s, choice, s->input, NULL, &p, err);
+    if (!rc)
+        rc = cost_plan(&p, &cost, err);
+    arena_clear(&a);
+    *params = cost.params;
+    return rc;
+}
+
+int space_within(const struct space *s, const int *choice, const struct space_limits *l, struct err *err)
+{
+    int64_t macs, params;
+    int rc = space_cost(s, choice, &macs, &params, err);
+    return rc ? rc : limited(macs, l->macs_min, l->macs_max) && limited(params, l->params_min, l->params_max);
 }
 
 int space_sample_within(const struct space *s, struct rng *r, const struct space_limits *l, int tries, int *choice,

@@ -279,17 +279,34 @@ int store_search_state(struct db *db, const struct search_run *r, const char *st
 
 /* ---- what a search stands on */
 
-int store_search_shape(struct db *db, const struct search_run *r, struct shape *out, int64_t *labels, struct err *err)
+static int image_of(struct db *db, int64_t dataset, struct shape *out, json_t **described, struct err *err)
 {
-    json_t *described;
-    int rc = row_json(db, SQL_DATASET_GET, r->dataset_id, 2, "/dataset", &described, err);
+    int rc = row_json(db, SQL_DATASET_GET, dataset, 2, "/dataset", described, err);
     if (rc < 0)
         return rc;
-    *labels = search_fit_labels(described, json_string_value(json_object_get(r->evaluation, "split")));
-    const json_t *image = json_object_get(described, "image");
+    const json_t *image = json_object_get(*described, "image");
     *out = (struct shape){(int32_t)json_integer_value(json_array_get(image, 0)),
                           (int32_t)json_integer_value(json_array_get(image, 1)),
                           (int32_t)json_integer_value(json_array_get(image, 2))};
+    return 0;
+}
+
+int store_search_image(struct db *db, int64_t dataset, struct shape *out, struct err *err)
+{
+    json_t *described;
+    int rc = image_of(db, dataset, out, &described, err);
+    if (rc >= 0)
+        json_decref(described);
+    return rc;
+}
+
+int store_search_shape(struct db *db, const struct search_run *r, struct shape *out, int64_t *labels, struct err *err)
+{
+    json_t *described;
+    int rc = image_of(db, r->dataset_id, out, &described, err);
+    if (rc < 0)
+        return rc;
+    *labels = search_fit_labels(described, json_string_value(json_object_get(r->evaluation, "split")));
     json_decref(described);
     return 0;
 }

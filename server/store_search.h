@@ -17,6 +17,8 @@ int store_search_state(struct db *db, const struct search_run *r, const char *st
                        struct err *err);
 
 int store_search_limits(const json_t *constraints, struct search_limits *out, struct err *err);
+/* The shape of a data set's images after its transform. ERR_INVALID at "/dataset" when there is none. */
+int store_search_image(struct db *db, int64_t dataset, struct shape *out, struct err *err);
 /* The shape of an image and the number of labels in the split that is scored. */
 int store_search_shape(struct db *db, const struct search_run *r, struct shape *out, int64_t *labels, struct err *err);
 int store_search_space(struct db *db, int64_t space, struct space **out, struct err *err);

@@ -1,6 +1,7 @@
 """A search from its form to its ranking: live rows, sorting, filters, charts, candidate, trust, and steering it."""
 import csv
 import io
+import itertools
 import json
 import re
 
@@ -88,6 +89,43 @@ def test_what_the_coordinator_refuses_is_shown_at_the_field(ready, page):
     page.wait("the batches marked", lambda: marked() == ["/policy/batches"])
     page.wait("the focus there", lambda: page.js("return document.activeElement.closest('.field')?.dataset.at") == "/policy/batches")
     assert ready.call("GET", "/searches")[1]["items"] == []
+
+
+def test_the_form_says_how_much_of_the_space_the_limits_leave(ready, page):
+    space = ready.call("GET", "/spaces")[1]["items"][0]
+    costs = sorted(ready.api("POST", f"/spaces/{space['id']}/plan", {"code": "".join(code)})["macs"]
+                   for code in itertools.product("012", repeat=tiny.LAYERS))
+    page.sign_in(ready)
+    page.open(ready.url + "/searches/new")
+    told = lambda: page.one(".feasible").text
+    page.wait("the whole space", lambda: told() == "Without limits all 81 architectures may be proposed.")
+    page.fill("MACs at most", str(costs[30]))
+    n = sum(c <= costs[30] for c in costs)
+    page.wait("how many fit", lambda: told() == f"{n} of 81 architectures fit: {100 * n / 81:.1f} %.")
+    page.fill("MACs at least", str(costs[30]))
+    n = costs.count(costs[30])
+    page.wait("how many fit both", lambda: told().startswith(f"{n} of 81 architectures fit:"))
+    page.fill("MACs at least", "1")
+    page.fill("MACs at most", str(costs[0] - 1))
+    page.wait("which one to loosen", lambda: told().startswith("None of the 81 architectures fits. Loosen MACs ≤"))
+    assert "the smallest has" in told()
+    page.fill("MACs at most", "plenty")
+    page.wait("silence until it is a number", lambda: not page.all(".feasible"))
+
+
+def test_the_form_estimates_what_is_left_of_a_space_too_large_to_count(coordinator, page):
+    tiny.fill(coordinator, tiny.space_of(40), 40)
+    page.sign_in(coordinator)
+    page.open(coordinator.url + "/searches/new")
+    told = lambda: page.one(".feasible").text
+    page.wait("the whole space", lambda: told() == "Without limits all 1.21 × 10¹⁹ architectures may be proposed.")
+    page.fill("MACs at most", "500k")
+    words = r"About (\d\.\d) × 10¹⁸ of 1\.21 × 10¹⁹ architectures fit: ([\d.]+) % \(([\d.]+) % to ([\d.]+) %, from [\d\u202f]+ drawn\)"
+    found = page.wait("an estimate with its interval", lambda: re.fullmatch(words, told()))
+    about, share, low, high = map(float, found.groups())
+    assert low < share < high and abs(about / 12.1 - share / 100) < .01
+    page.fill("Parameters at most", "100")
+    page.wait("what to loosen", lambda: re.match(r"None of [\d\u202f]+ drawn fits; at most [\d.]+ % do\. Loosen parameters ≤ 100 \(the smallest drawn has", told()))
 
 
 def test_the_coordinator_sorts_and_filters(done, page):

@@ -20,7 +20,12 @@ SPACE = {
 }
 
 
-def tensors(seed=1):
+def space_of(layers):
+    return dict(SPACE, name=f"{layers} layers", decisions={"layer": dict(SPACE["decisions"]["layer"], count=layers)},
+                network=[dict(part, to=layers) if "for" in part else part for part in SPACE["network"]])
+
+
+def tensors(seed=1, layers=LAYERS):
     rng = np.random.default_rng(seed)
     made = {}
 
@@ -30,7 +35,7 @@ def tensors(seed=1):
             made[f"{name}.1.{part}"] = np.full(WIDTH, value, "f4")
 
     unit("stem", 1, 3)
-    for i in range(LAYERS):
+    for i in range(layers):
         unit(f"features.{i}.1", WIDTH, 1)
         unit(f"features.{i}.2", WIDTH, 3)
     made["classifier.weight"] = rng.normal(0, .5, (CLASSES, WIDTH)).astype("f4")
@@ -50,8 +55,8 @@ def safetensors(arrays):
     return struct.pack("<Q", len(text)) + text + body
 
 
-def checkpoint(seed=1):
-    return safetensors(tensors(seed))
+def checkpoint(seed=1, layers=LAYERS):
+    return safetensors(tensors(seed, layers))
 
 
 def pictures(n=400, seed=2):
@@ -64,10 +69,10 @@ def pictures(n=400, seed=2):
     return safetensors({"images": images.astype("u1"), "labels": labels.astype("i8")})
 
 
-def fill(coordinator, space=SPACE):
+def fill(coordinator, space=SPACE, layers=LAYERS):
     """Space, checkpoint and data set by the API -> the members of a search that name them."""
     made = coordinator.api("POST", "/spaces", {"name": space["name"], "document": space})
-    weights = coordinator.api("POST", "/checkpoints", {"name": "tiny supernet", "blob": coordinator.upload(checkpoint()), "space": made["id"]})
+    weights = coordinator.api("POST", "/checkpoints", {"name": "tiny supernet", "blob": coordinator.upload(checkpoint(layers=layers)), "space": made["id"]})
     blob = [{"blob": coordinator.upload(pictures())}]
     data = coordinator.api("POST", "/datasets", {"name": "quarters", "format": "safetensors", "splits": {"train": blob, "val": blob},
                                           "classes": ["north-west", "north-east", "south-west", "south-east"]})

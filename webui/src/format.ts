@@ -47,11 +47,29 @@ export function count(value: number | string | null | undefined): string {
   return String(value).replace(/\B(?=(\d{3})+(?!\d))/g, "\u202f");
 }
 
+function tenTo(power: number): string {
+  return `10${[...String(power)].map((d) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(d)]).join("")}`;
+}
+
 // "1" + 30 zeros is unreadable: beyond 15 digits a power of ten is shown, with the exact number left to a tooltip.
 export function architectures(value: string | undefined): string {
   if (!value) return "–";
   if (value.length <= 15) return count(value);
-  return `${value[0]}.${value.slice(1, 3)} × 10^${value.length - 1}`;
+  return `${value[0]}.${value.slice(1, 3)} × ${tenTo(value.length - 1)}`;
+}
+
+// An estimate, to two digits: "3141" -> "3 100", beyond six digits "3.1 × 10¹²".
+export function roughly(digits: string): string {
+  const n = digits.length;
+  const two = n > 2 ? Math.round(Number(digits.slice(0, 3)) / 10) : Number(digits);
+  if (n <= 6) return count(n > 2 ? two * 10 ** (n - 2) : two);
+  return two > 99 ? `1.0 × ${tenTo(n)}` : `${(two / 10).toFixed(1)} × ${tenTo(n - 1)}`;
+}
+
+// A part of a whole in percent, to two digits where it is small: 0.00042 -> "0.042 %".
+export function share(value: number): string {
+  const p = 100 * value;
+  return `${p >= 10 ? p.toFixed(1).replace(/\.0$/, "") : Number(p.toPrecision(2))} %`;
 }
 
 export function percent(value: number | null | undefined, digits = 2): string {

@@ -79,9 +79,10 @@ async function get<R>(path: string, signal?: AbortSignal): Promise<R> {
   return json<R>(path, { signal });
 }
 
-function post<R>(path: string, body?: unknown): Promise<R> {
+function post<R>(path: string, body?: unknown, signal?: AbortSignal): Promise<R> {
   return json<R>(path, {
     method: "POST",
+    signal,
     headers: body === undefined ? {} : { "Content-Type": "application/json" },
     body: body === undefined ? undefined : JSON.stringify(body),
   });
@@ -178,6 +179,7 @@ export const api = {
   space: (id: number, s?: AbortSignal) => get<T.Space>(`/spaces/${id}`, s),
   createSpace: (name: string, document: unknown) => post<T.Space>("/spaces", { name, document }),
   plan: (space: number, code: string) => post<T.Plan>(`/spaces/${space}/plan`, { code }),
+  feasible: (space: number, body: T.FeasibleRequest, s?: AbortSignal) => post<T.Feasible>(`/spaces/${space}/feasible`, body, s),
   deleteSpace: (id: number) => json<void>(`/spaces/${id}`, { method: "DELETE" }),
   checkpoints: (s?: AbortSignal) => all<T.Checkpoint>("/checkpoints", s),
   checkpoint: (id: number, s?: AbortSignal) => get<T.Checkpoint>(`/checkpoints/${id}`, s),

@@ -95,6 +95,29 @@ export interface SpaceList {
   items: Space[];
   next: string | null;
 }
+export interface FeasibleRequest {
+  constraints: Constraints;
+  /** MACs are for its images; without */
+  dataset?: number;
+}
+export interface Feasible {
+  /** In the whole space; exact */
+  architectures: string;
+  /** How many the constraints leave, decimal digits: exact, or architectures × share rounded */
+  estimate: string;
+  /** Every architecture was looked at */
+  exact: boolean;
+  looked_at: number;
+  /** How many of those looked at satisfy the constraints */
+  feasible: number;
+  share: number;
+  /** 95 % interval of the share (Wilson); without width when exact */
+  ci: number[];
+  /** How many of those looked at each limit refuses */
+  outside: { macs: Bounds; params: Bounds };
+  /** The smallest and largest costs among those looked at */
+  met: { macs: Bounds; params: Bounds };
+}
 export interface PlanRequest {
   code: string;
 }
@@ -618,6 +641,7 @@ export const operations = {
   getSpace: { method: "GET", path: "/api/v1/spaces/{id}", roles: ["read"], query: [], summary: "One space with its document and stages" },
   deleteSpace: { method: "DELETE", path: "/api/v1/spaces/{id}", roles: ["submit"], query: [], summary: "Delete; 409 while a checkpoint uses it" },
   planSpace: { method: "POST", path: "/api/v1/spaces/{id}/plan", roles: ["read"], query: [], summary: "One architecture as ops, parameters and MACs" },
+  surveyFeasible: { method: "POST", path: "/api/v1/spaces/{id}/feasible", roles: ["read"], query: [], summary: "How many architectures constraints leave: counted in a space of at most 100,000 architectures, else (and where that takes more than half a second) estimated from a uniform sample of 20,000 or of half a second" },
   listCheckpoints: { method: "GET", path: "/api/v1/checkpoints", roles: ["read"], query: ["limit", "after"], summary: "All checkpoints" },
   createCheckpoint: { method: "POST", path: "/api/v1/checkpoints", roles: ["submit"], query: [], summary: "Bind an uploaded blob to a space; 422 lists missing and misshapen tensors under problems" },
   getCheckpoint: { method: "GET", path: "/api/v1/checkpoints/{id}", roles: ["read"], query: [], summary: "One checkpoint with its tensors" },
@@ -691,6 +715,7 @@ export interface Bodies {
   getSpace: { request: void; answer: Space };
   deleteSpace: { request: void; answer: void };
   planSpace: { request: PlanRequest; answer: Plan };
+  surveyFeasible: { request: FeasibleRequest; answer: Feasible };
   listCheckpoints: { request: void; answer: CheckpointList };
   createCheckpoint: { request: CheckpointCreate; answer: Checkpoint };
   getCheckpoint: { request: void; answer: Checkpoint };

@@ -104,6 +104,16 @@ export function useNow(ms: number): number {
   return now;
 }
 
+// The value, once it has not changed for `ms`.
+export function useSettled<V>(value: V, ms: number): V {
+  const [settled, setSettled] = useState(value);
+  useEffect(() => {
+    const id = setTimeout(() => setSettled(value), ms);
+    return () => clearTimeout(id);
+  }, [value, ms]);
+  return settled;
+}
+
 // Runs an action once at a time and keeps its error for display.
 export function useAction<A extends unknown[]>(act: (...args: A) => Promise<unknown>): {
   run: (...args: A) => Promise<boolean>;

@@ -3,7 +3,7 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { api } from "../../api/client";
 import type { Checkpoint, Dataset, Space } from "../../api/types";
-import { architectures, count, parseSi, percent, plural, si } from "../../format";
+import { architectures, count, percent, plural, si } from "../../format";
 import { Button, CodeBlock, Empty, Failure, Pending } from "../../parts/basics";
 import { Cards, Check, Refused, RefusedElsewhere, Select, Text } from "../../parts/form";
 import { go, route } from "../../router";
@@ -11,6 +11,7 @@ import { maySubmit } from "../../state/session";
 import { tell } from "../../state/toast";
 import { useAction, useResource } from "../../state/use";
 import { curlOf } from "./curl";
+import { Limits } from "./limits";
 import { type Average, documentOf, type Form, formOf, initial, pointers, proposals, settingKey, settings, type StrategyName } from "./model";
 
 interface Library {
@@ -120,32 +121,6 @@ function StrategyPart({ form, set }: Part) {
         {form.strategy !== "exhaustive" && form.strategy !== "list" && (
           <Text label="Seed" at="/seed" value={form.seed} inputMode="numeric" onChange={(seed) => set({ seed })} hint="the same seed proposes the same" />
         )}
-      </div>
-    </section>
-  );
-}
-
-function Limits({ form, set, space }: Part & { space?: Space }) {
-  const field = (name: "macs_min" | "macs_max" | "params_min" | "params_max", label: string, at: string, example?: number) => (
-    <Text
-      label={label}
-      at={at}
-      value={form[name]}
-      onChange={(v) => set({ [name]: v })}
-      placeholder={example != null ? si(example) : "no limit"}
-      error={Number.isNaN(parseSi(form[name])) ? "A number such as 300M or 1.5e6" : undefined}
-    />
-  );
-  return (
-    <section class="panel">
-      <h2>
-        Limits <span class="muted">(optional)</span>
-      </h2>
-      <div class="form-grid four">
-        {field("macs_min", "MACs at least", "/constraints/macs/min", space?.cost?.macs?.min)}
-        {field("macs_max", "MACs at most", "/constraints/macs/max", space?.cost?.macs?.max)}
-        {field("params_min", "Parameters at least", "/constraints/params/min", space?.cost?.params?.min)}
-        {field("params_max", "Parameters at most", "/constraints/params/max", space?.cost?.params?.max)}
       </div>
     </section>
   );
@@ -308,7 +283,7 @@ function Filled({ library, start }: { library: Library; start: Form }) {
         <div>
           <Inputs {...part} library={library} />
           <StrategyPart {...part} />
-          <Limits {...part} space={space} />
+          <Limits {...part} constraints={body.constraints} space={space} dataset={dataset} />
           <PolicyPart {...part} dataset={dataset} />
           <EvaluationPart {...part} dataset={dataset} />
           <More {...part} />
