@@ -256,9 +256,10 @@ static json_t *worker_json(struct server *s, const struct worker *w)
         json_array_append_new(jobs, json_pack("{sI sI sI sI}", "job", (json_int_t)w->held[i].job, "search",
                                               (json_int_t)lease_run_search_of(s, w->held[i].job), "done",
                                               (json_int_t)w->held[i].done, "of", (json_int_t)w->held[i].of));
-    json_t *trust = json_pack("{sI sI sf so}", "good", (json_int_t)w->trust.good, "bad", (json_int_t)w->trust.bad,
+    json_t *trust = json_pack("{sI sI sf so sb}", "good", (json_int_t)w->trust.good, "bad", (json_int_t)w->trust.bad,
                               "check_probability", trust_check_probability(&w->trust), "quarantined",
-                              w->quarantined ? json_integer(w->quarantined) : json_null());
+                              w->quarantined ? json_integer(w->quarantined) : json_null(), "by_hand",
+                              w->quarantined && w->trust.bad < TRUST_BAD);
     return json_pack("{sI ss ss ss ss sI sI ss sI sI sI so so sI so so so}", "id", (json_int_t)w->id, "name", w->name,
                      "host", w->host, "backend", w->backend, "build", w->build, "threads", (json_int_t)w->threads,
                      "memory_bytes", (json_int_t)w->memory_bytes, "state", state_of(w), "leases",
@@ -325,6 +326,16 @@ int route_revokeWorker(struct server *s, struct request *rq, struct err *err)
     struct worker *w;
     int rc = need(s, request_int(rq, "id", 0), &w, err);
     if (rc < 0 || (w->active && (rc = part(s, w, 1, err)) < 0))
+        return rc;
+    return request_json(rq, 200, worker_json(s, w));
+}
+
+int route_quarantineWorker(struct server *s, struct request *rq, struct err *err)
+{
+    struct worker *w;
+    int64_t id = request_int(rq, "id", 0);
+    int rc = need(s, id, &w, err);
+    if (rc < 0 || (rc = trust_run_quarantine(s, id, err)) < 0)
         return rc;
     return request_json(rq, 200, worker_json(s, w));
 }

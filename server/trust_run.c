@@ -220,6 +220,21 @@ int trust_run_checked(struct server *s, struct search_run *r, const struct erran
     return rc;
 }
 
+int trust_run_quarantine(struct server *s, int64_t worker, struct err *err)
+{
+    struct worker *w = fleet_find(s->fleet, worker);
+    if (!w)
+        return err_set(err, ERR_NOT_FOUND, "path id", "no worker %lld", (long long)worker);
+    if (!w->active)
+        return err_set(err, ERR_CONFLICT, "path id", "it has left and gets no jobs; what it scored stays");
+    if (w->quarantined)
+        return 0;
+    s->reload = 1;
+    w->nheld = 0;
+    int rc = quarantine(s, w, err);
+    return rc < 0 ? rc : keep(s, w, err);
+}
+
 int trust_run_release(struct server *s, int64_t worker, struct err *err)
 {
     struct worker *w = fleet_find(s->fleet, worker);

@@ -21,6 +21,10 @@ int trust_run_scored(struct server *s, const struct search_run *r, int64_t worke
 int trust_run_checked(struct server *s, struct search_run *r, const struct errand *e, int64_t worker,
                       const json_t *const *scores, const json_t *body, json_t **result, struct err *err);
 
+/* An administrator distrusts a worker for reasons of its own: as if its scores had been shown to be wrong. Sets
+ * s->reload. ERR_CONFLICT when it is gone; a quarantined one stays as it is. */
+int trust_run_quarantine(struct server *s, int64_t worker, struct err *err);
+
 /* An administrator lets a quarantined worker work again, from the beginning. */
 int trust_run_release(struct server *s, int64_t worker, struct err *err);
 

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from cluster import wait_for
+from cluster import ApiError, wait_for
 from test_server import PlayedWorker, score, start_search, store_demo
 
 
@@ -80,6 +80,62 @@ def test_results_of_a_quarantined_worker_do_not_count(cluster):
     assert bad.deliver(kept) == "cancelled"
     ranking = run(server, search, good, random.Random(3))
     assert [r[2] for r in ranking] == [score(r[1], 200)["n_correct"] for r in ranking] and len(ranking) == 60
+
+
+def test_an_administrator_puts_a_worker_in_quarantine_and_lets_it_out(cluster):
+    server = cluster("--first-job", "2", "--max-job", "8").server  # second opinions are off
+    _, checkpoint, dataset = store_demo(server)
+    finished, running, cancelled = [start_search(server, checkpoint, dataset, strategy={"name": "random", "count": n})["id"]
+                                    for n in (6, 100, 100)]
+    good, odd = PlayedWorker(server, "good"), BadWorker(server, "odd")
+
+    def odd_works():  # all of one search and some of the others
+        for lease in odd.lease():
+            odd.deliver(lease)
+        return len(scored(finished)) == 6 and scored(running) and scored(cancelled)
+
+    def scored(search):
+        return [r for r in server.ranking(search) if r["status"] == "scored"]
+    wait_for("what it scores", odd_works, 60, 0)
+    server.api("POST", f"/searches/{cancelled}/cancel")
+    kept = scored(cancelled)
+    assert server.api("GET", f"/searches/{finished}")["state"] == "done"
+    held = wait_for("a lease", odd.lease, 60)[0]
+    lesser = [server.api("POST", "/tokens", {"role": role, "name": role})["secret"] for role in ("submit", "read")]
+    for token in (*lesser, odd.key):
+        with pytest.raises(ApiError) as refused:
+            server.api("POST", f"/workers/{odd.id}/quarantine", token=token)
+        assert refused.value.status == 403
+    path = f"/workers/{odd.id}/quarantine"
+    for _ in range(2):  # the second changes nothing
+        now = server.api("POST", path)
+        assert now["state"] == "quarantined" and now["trust"]["quarantined"] and now["trust"]["by_hand"] and now["leases"] == 0
+    assert server.api("GET", f"/workers/{odd.id}")["trust"] == now["trust"]
+    audit = server.api("GET", "/audit")["items"]
+    assert [(e["action"], e["who"]) for e in audit[:2]] == 2 * [("quarantineWorker", "first start")]
+    # No new leases, the held one is gone, nothing that it says counts; even after a restart.
+    for restart in (False, True):
+        if restart:
+            server.process.kill()
+            server.start()
+        assert odd.lease() == [] and odd.beat(held)["gone"] == [held["lease"]] and odd.deliver(held) == "cancelled"
+        assert scored(finished) == [] and scored(running) == []
+    assert scored(cancelled) == kept and server.api("GET", f"/searches/{cancelled}")["state"] == "cancelled"
+    assert server.api("GET", f"/searches/{finished}")["state"] == "running"
+    for search, n in ((finished, 6), (running, 100)):  # others score it again
+        ranking = run(server, search, [good], random.Random(1))
+        assert [r[2] for r in ranking] == [score(r[1], 200)["n_correct"] for r in ranking] and len(ranking) == n
+    let_out = server.api("POST", f"/workers/{odd.id}/release")
+    assert let_out["state"] != "quarantined" and not let_out["trust"]["by_hand"]
+    start_search(server, checkpoint, dataset, strategy={"name": "random", "count": 3}, seed=8)
+    assert wait_for("a lease after the release", odd.lease, 60)
+    server.api("POST", f"/workers/{odd.id}/revoke")
+    with pytest.raises(ApiError) as refused:
+        server.api("POST", path)
+    assert refused.value.status == 409
+    with pytest.raises(ApiError) as refused:
+        server.api("POST", "/workers/99/quarantine")
+    assert refused.value.status == 404
 
 
 def test_nothing_is_repeated_when_off_or_alone(cluster):

@@ -33,6 +33,41 @@ def test_revoking_can_be_thought_over(coordinator, page):
     assert [w["state"] for w in coordinator.call("GET", "/workers")[1]["items"]] != ["revoked"]
 
 
+def test_a_worker_is_put_in_quarantine_by_hand_and_let_out(coordinator, page):
+    search = tiny.search(coordinator, tiny.fill(coordinator))["id"]
+    good, odd = scripted.ScriptedWorker(coordinator, "good"), scripted.ScriptedWorker(coordinator, "odd")
+    taken = odd.work(at_least=1)
+    page.sign_in(coordinator)
+    page.click("Workers")
+    page.click("Quarantine odd")
+    page.sees("What it scored is taken back")
+    page.click("Keep")
+    page.wait("the dialog to close", lambda: not page.all("dialog"))
+    scored = lambda: coordinator.api("GET", f"/searches/{search}")["progress"]["scored"]
+    assert scored() == taken and coordinator.api("GET", f"/workers/{odd.id}")["state"] != "quarantined"
+    page.click("Quarantine odd")
+    page.click("Quarantine")
+    page.told("odd is in quarantine; what it scored is scored again.")
+    page.sees("1 quarantined")
+    page.sees("distrusted by hand since")
+    assert scored() == 0 and odd.lease() == []
+    assert good.work() == 81
+    page.click("odd")
+    page.sees("an administrator distrusts it")
+    page.click("Release odd")
+    page.sees("It was put in quarantine by hand")
+    page.click("Release")
+    page.told("odd gets jobs again")
+    page.wait("its release", lambda: "Quarantined" not in page.text())
+    assert coordinator.api("GET", f"/workers/{odd.id}")["trust"]["quarantined"] is None
+    # Only an administrator is offered it.
+    page.click("Sign out")
+    page.sign_in(coordinator, coordinator.api("POST", "/tokens", {"role": "submit", "name": "submitter"})["secret"])
+    page.click("Workers")
+    page.sees("odd.lab")
+    assert "Quarantine" not in page.text()
+
+
 def test_join_instructions_carry_a_fresh_token_that_works(coordinator, page):
     page.sign_in(coordinator)
     page.click("Workers")

@@ -197,6 +197,7 @@ export const api = {
   worker: (id: number, s?: AbortSignal) => get<T.Worker>(`/workers/${id}`, s),
   workerJobs: (id: number, s?: AbortSignal) => get<T.JobList>(`/workers/${id}/jobs?limit=500`, s),
   revokeWorker: (id: number) => post<T.Worker>(`/workers/${id}/revoke`),
+  quarantineWorker: (id: number) => post<T.Worker>(`/workers/${id}/quarantine`),
   releaseWorker: (id: number) => post<T.Worker>(`/workers/${id}/release`),
   audit: (s?: AbortSignal) => get<T.AuditList>("/audit?limit=100", s),
   health: async (s?: AbortSignal): Promise<T.Health> => (await request("/healthz", { signal: s, root: true })).json(),

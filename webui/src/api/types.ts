@@ -499,6 +499,8 @@ export interface Trust {
   check_probability?: number;
   /** Since when it gets no jobs and its scores do not count */
   quarantined?: number | null;
+  /** An administrator put it there; its scores may have been right */
+  by_hand?: boolean;
 }
 export interface WorkerJob {
   job: number;
@@ -682,6 +684,7 @@ export const operations = {
   getWorker: { method: "GET", path: "/api/v1/workers/{id}", roles: ["read"], query: [], summary: "One worker" },
   listWorkerJobs: { method: "GET", path: "/api/v1/workers/{id}/jobs", roles: ["read"], query: ["limit", "after"], summary: "Jobs whose results came from this worker, newest first" },
   revokeWorker: { method: "POST", path: "/api/v1/workers/{id}/revoke", roles: ["admin"], query: [], summary: "Its key ends now; its leases go back" },
+  quarantineWorker: { method: "POST", path: "/api/v1/workers/{id}/quarantine", roles: ["admin"], query: [], summary: "It gets no more jobs, its leases go back, and what it scored is taken back and scored again by others; its key stays" },
   releaseWorker: { method: "POST", path: "/api/v1/workers/{id}/release", roles: ["admin"], query: [], summary: "Ends its quarantine; its trust begins anew" },
   createLeases: { method: "POST", path: "/api/v1/leases", roles: ["worker"], query: [], summary: "Ask for jobs; an empty list comes with a delay" },
   returnLease: { method: "DELETE", path: "/api/v1/leases/{lease}", roles: ["worker"], query: [], summary: "Give a job back unfinished" },
@@ -756,6 +759,7 @@ export interface Bodies {
   getWorker: { request: void; answer: Worker };
   listWorkerJobs: { request: void; answer: JobList };
   revokeWorker: { request: void; answer: Worker };
+  quarantineWorker: { request: void; answer: Worker };
   releaseWorker: { request: void; answer: Worker };
   createLeases: { request: LeaseRequest; answer: LeaseAnswer };
   returnLease: { request: void; answer: void };

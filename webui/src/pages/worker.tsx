@@ -123,8 +123,8 @@ export function WorkerPage({ id }: { id: number }) {
       <Head worker={w} reload={worker.reload} />
       {w.state === "quarantined" && (
         <div class="failure" role="alert">
-          <strong>Quarantined:</strong> its scores did not agree with those of other workers. It gets no jobs, and what it scored was taken back and
-          is scored again by others.
+          <strong>Quarantined:</strong> {w.trust?.by_hand ? "an administrator distrusts it" : "its scores did not agree with those of other workers"}.
+          It gets no jobs, and what it scored was taken back and is scored again by others.
         </div>
       )}
       <dl class="tiles">
