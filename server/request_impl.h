@@ -1,5 +1,5 @@
-/* request_impl: the inside of a request, shared by http.c (the daemon), request.c (what handlers call) and answer.c
- * (what MHD sends). Nobody else includes it. */
+/* request_impl: the inside of a request, shared by http.c (the daemon), the files request*.c and answer.c (what MHD
+ * sends). Nobody else includes it. */
 #ifndef SERVER_REQUEST_IMPL_H
 #define SERVER_REQUEST_IMPL_H
 
@@ -77,12 +77,24 @@ void http_work_began(struct request *rq);
 void http_work_ended(struct request *rq);
 
 /* request.c */
+int request_writes(const struct request *rq);                     /* its operation changes something */
+int request_disk_full(const struct request *rq, struct err *err); /* 1 and err: what writes is refused for now */
+
+/* request_open.c */
 struct request *request_new(struct server *s, struct MHD_Connection *conn, const char *url, const char *method);
 void request_free(struct request *rq);
+
+/* request_body.c */
 void request_feed(struct request *rq, const char *data, size_t n);
+int request_parse_body(struct request *rq, struct err *err);
+void request_drop_body(struct request *rq);
+
+/* request_run.c */
 void request_dispatch(struct request *rq);
 void request_settled(struct request *rq, const struct err *err); /* the commit is over; err->code: it failed */
-void request_fail(struct request *rq, const struct err *err);    /* the answer becomes problem+json, whatever it was */
+
+/* request_reply.c */
+void request_fail(struct request *rq, const struct err *err); /* the answer becomes problem+json, whatever it was */
 
 /* answer.c */
 void answer_tick(struct server *s); /* chunks that are due */
