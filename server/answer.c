@@ -4,6 +4,7 @@
 #include "proto/base/clock.h"
 #include "server/metrics.h"
 #include "server/pace.h"
+#include "server/turn.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -57,7 +58,7 @@ static void queue_fill(struct request *rq)
     int64_t now = clock_mono_ms(), left = rq->source_size < 0 ? REQUEST_CHUNK : rq->source_size - rq->source_sent;
     size_t n = left < REQUEST_CHUNK ? (size_t)left : REQUEST_CHUNK;
     int64_t wait = rq->source.paced ? pace_wait(s->pace, rq->who.token, n, s->config->download_mb_s * 1e6, now) : 0;
-    http_work_began(rq);
+    turn_work_began(rq);
     if (wait == 0) {
         line_up(rq);
         return;
@@ -90,8 +91,8 @@ static void chunk_filled(uv_work_t *work, int status)
     rq->chunk_ready = 1;
     rq->server->fills--;
     start_fills(rq->server);
-    http_work_ended(rq);
-    http_resume(rq);
+    turn_work_ended(rq);
+    turn_resume(rq);
 }
 
 static ssize_t read_source(void *cls, uint64_t pos, char *buf, size_t max)
@@ -132,7 +133,7 @@ static ssize_t read_push(void *cls, uint64_t pos, char *buf, size_t max)
     }
     if (rq->ended)
         return MHD_CONTENT_READER_END_OF_STREAM;
-    http_suspend(rq);
+    turn_suspend(rq);
     return 0;
 }
 

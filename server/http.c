@@ -3,11 +3,10 @@
 
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
-#include "server/db.h"
-#include "server/events.h"
-#include "server/loop.h"
-#include "server/metrics.h"
+#include "server/commit.h"
+#include "server/listen.h"
 #include "server/request_impl.h"
+#include "server/turn.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -18,8 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { IDLE_TIMEOUT_S = 75, POOL = 8 * 1024, LAZY_MS = 50, PACE_MS = 10, LAZY_BYTES = 4 << 20 };
-enum { RETRY_MS = 5000, FULL_MS = 2000 };
+enum { IDLE_TIMEOUT_S = 75, POOL = 8 * 1024, PACE_MS = 10 };
 enum { SLOWEST = 1024 }; /* bytes a second of an upload */
 
 /* A connection, to end the one that sends its request drop by drop: MHD's own limit counts silence only. */
@@ -35,147 +33,34 @@ struct http {
     struct server *server;
     struct MHD_Daemon *daemon;
     uv_poll_t poll;
-    uv_timer_t timer;
-    uv_idle_t again;          /* active: another turn is due in the next round of the loop */
     struct request *requests; /* all */
-    struct request *waiting;  /* for the commit */
     struct peer *peers;
     int64_t looked_ms;
-    int in_turn, works, quiet;
-    char url[300];
+    int quiet;
     char *cert, *key;
 };
 
-/* ---- suspending */
-
-void http_suspend(struct request *rq)
-{
-    if (rq->suspended)
-        return;
-    rq->suspended = 1;
-    MHD_suspend_connection(rq->conn);
-}
-
-void http_resume(struct request *rq)
-{
-    if (!rq->suspended)
-        return;
-    rq->suspended = 0;
-    MHD_resume_connection(rq->conn);
-    http_turn_soon(rq->server->http);
-}
-
-void http_wait_commit(struct request *rq)
-{
-    struct http *h = rq->server->http;
-    http_suspend(rq);
-    rq->waiting = h->waiting;
-    h->waiting = rq;
-}
-
-void http_work_began(struct request *rq)
-{
-    rq->in_work = 1;
-    rq->server->http->works++;
-    http_suspend(rq);
-}
-
-void http_work_ended(struct request *rq)
-{
-    rq->in_work = 0;
-    rq->server->http->works--;
-}
-
 /* ---- turns */
 
-static int settle(struct http *h)
+static int64_t sooner(int64_t a, int64_t b)
 {
-    struct err err = {0};
+    return a < b ? a : b;
+}
+
+static int64_t run_turn(void *arg)
+{
+    struct http *h = arg;
     struct server *s = h->server;
-    int wrote = db_in_write(s->db);
-    if (wrote && !h->waiting && !s->reload && s->lazy_bytes && s->lazy_bytes < LAZY_BYTES &&
-        clock_mono_ms() - s->lazy_ms < LAZY_MS)
-        return 0; /* only pieces of uploads or proposals: nobody waits, so many share one fsync */
-    s->lazy_bytes = 0;
-    if (wrote) {
-        int64_t t = clock_mono_ns();
-        if (db_commit(s->db, &err) < 0) {
-            log_error("commit_failed", "type=%s detail=\"%s\"", err_type(err.code), err.text);
-            s->reload = 1;
-            s->ask_after_ms = clock_mono_ms() + RETRY_MS; /* a full disk does not need proposals */
-            if (err.code == ERR_DISK_FULL)
-                s->full_ms = clock_mono_ms() + FULL_MS;
-        }
-        metrics_commit(s->metrics, clock_mono_ns() - t, err.code != 0);
-    }
-    if (s->reload)
-        loop_reload(s);
-    events_settle(s->events, err.code == 0);
-    struct request *rq = h->waiting;
-    h->waiting = NULL;
-    int any = rq != NULL;
-    while (rq) {
-        struct request *next = rq->waiting;
-        rq->waiting = NULL;
-        request_settled(rq, &err);
-        rq = next;
-    }
-    return any || wrote;
-}
-
-static void on_timer(uv_timer_t *timer)
-{
-    http_turn(timer->data);
-}
-
-/* Not a timer of no time: libuv runs one that is started again in its callback at once, and nothing else any more. */
-static void on_again(uv_idle_t *idle)
-{
-    http_turn(idle->data);
-}
-
-static void rearm(struct http *h, int again)
-{
-    const struct server *s = h->server;
     MHD_UNSIGNED_LONG_LONG ms;
-    int64_t wait = MHD_get_timeout(h->daemon, &ms) == MHD_YES && ms < INT32_MAX ? (int64_t)ms : INT32_MAX;
-    if (s->lazy_bytes && wait > LAZY_MS)
-        wait = LAZY_MS;
-    if (s->paced && wait > PACE_MS)
-        wait = PACE_MS;
-    if (again || wait == 0)
-        uv_idle_start(&h->again, on_again);
-    else
-        uv_idle_stop(&h->again);
-    if (wait > 0 && wait < INT32_MAX)
-        uv_timer_start(&h->timer, on_timer, (uint64_t)wait, 0);
-    else
-        uv_timer_stop(&h->timer);
-}
-
-void http_turn(struct http *h)
-{
-    assert(!h->in_turn);
-    h->in_turn = 1;
     int64_t began = clock_mono_ms();
-    answer_tick(h->server);
+    answer_tick(s);
     MHD_run(h->daemon);
-    int again = settle(h);
-    h->in_turn = 0;
-    h->server->turn_ms = clock_mono_ms() - began;
-    rearm(h, again);
-}
-
-void http_turn_soon(struct http *h)
-{
-    if (!h->in_turn)
-        uv_idle_start(&h->again, on_again);
-}
-
-void http_turn_later(struct http *h)
-{
-    if (!uv_is_active((uv_handle_t *)&h->timer) || uv_timer_get_due_in(&h->timer) > LAZY_MS)
-        uv_timer_start(&h->timer, on_timer, LAZY_MS, 0);
+    int again = commit_turn(s);
+    s->turn_ms = clock_mono_ms() - began;
+    int64_t wait = again ? 0 : MHD_get_timeout(h->daemon, &ms) == MHD_YES && ms < INT32_MAX ? (int64_t)ms : INT64_MAX;
+    if (s->lazy_bytes)
+        wait = sooner(wait, TURN_LAZY_MS);
+    return s->paced ? sooner(wait, PACE_MS) : wait;
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
@@ -183,8 +68,8 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     (void)status;
     (void)events;
     struct http *h = poll->data;
-    if (!uv_is_active((uv_handle_t *)&h->again))
-        http_turn(h);
+    if (!turn_is_soon(h->server->turn))
+        turn_now(h->server->turn);
 }
 
 /* ---- slow senders */
@@ -347,41 +232,6 @@ static int read_file(const char *path, char **out, struct err *err)
     return got == (size_t)st.st_size ? 0 : err_set(err, ERR_IO, path, "cannot read the TLS file");
 }
 
-static int listen_on(struct http *h, const char *where, int *out, struct err *err)
-{
-    char host[200];
-    const char *colon = strrchr(where, ':');
-    if (!colon || (size_t)(colon - where) >= sizeof host)
-        return err_set(err, ERR_INVALID, "--listen", "must be HOST:PORT");
-    snprintf(host, sizeof host, "%.*s", (int)(colon - where), where);
-    char *bare = host[0] == '[' ? host + 1 : host;
-    bare[strcspn(bare, "]")] = 0;
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV}, *list = NULL;
-    int rc = getaddrinfo(*bare ? bare : NULL, colon + 1, &hints, &list);
-    if (rc != 0)
-        return err_set(err, ERR_INVALID, "--listen", "%s: %s", where, gai_strerror(rc));
-    int fd = socket(list->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), one = 1;
-    if (fd >= 0)
-        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (fd < 0 || bind(fd, list->ai_addr, list->ai_addrlen) != 0 || listen(fd, 4096) != 0) {
-        rc = err_errno(err, errno, "--listen", "cannot listen on %s", where);
-        if (fd >= 0)
-            close(fd);
-        freeaddrinfo(list);
-        return rc;
-    }
-    freeaddrinfo(list);
-    struct sockaddr_storage at;
-    socklen_t len = sizeof at;
-    char port[16] = "0";
-    getsockname(fd, (struct sockaddr *)&at, &len);
-    getnameinfo((struct sockaddr *)&at, len, NULL, 0, port, sizeof port, NI_NUMERICSERV);
-    snprintf(h->url, sizeof h->url, "%s://%s%s%s:%s", *h->server->config->tls_cert ? "https" : "http",
-             host[0] == '[' ? "[" : "", *bare ? bare : "0.0.0.0", host[0] == '[' ? "]" : "", port);
-    *out = fd;
-    return 0;
-}
-
 static int start(struct http *h, int fd, struct err *err)
 {
     const struct config *c = h->server->config;
@@ -412,31 +262,27 @@ int http_open(struct server *s, struct http **out, struct err *err)
     if (!h)
         return err_set(err, ERR_NO_MEMORY, "", "no memory for the HTTP daemon");
     h->server = s;
-    int fd, rc = listen_on(h, s->config->listen, &fd, err);
+    s->turn = turn_new(s->loop, run_turn, h);
+    if (!s->turn) {
+        free(h);
+        return err_set(err, ERR_NO_MEMORY, "", "no memory for the HTTP daemon");
+    }
+    int fd, rc = listen_open(s->config, s->url, sizeof s->url, &fd, err);
     if (rc == 0 && (rc = start(h, fd, err)) < 0)
         close(fd);
     if (rc < 0) {
+        turn_free(s->turn);
         free(h->cert);
         free(h->key);
         free(h);
         return rc;
     }
-    s->http = h;
-    uv_timer_init(s->loop, &h->timer);
-    h->timer.data = h;
-    uv_idle_init(s->loop, &h->again);
-    h->again.data = h;
     uv_poll_init(s->loop, &h->poll, MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd);
     h->poll.data = h;
     uv_poll_start(&h->poll, UV_READABLE, on_poll);
-    http_turn_soon(h);
+    turn_soon(s->turn);
     *out = h;
     return 0;
-}
-
-const char *http_url(const struct http *h)
-{
-    return h->url;
 }
 
 size_t http_connections(const struct http *h)
@@ -457,11 +303,6 @@ void http_quiesce(struct http *h)
         close(fd);
 }
 
-int http_idle(const struct http *h)
-{
-    return h->works == 0;
-}
-
 static void on_closed(uv_handle_t *handle)
 {
     (void)handle;
@@ -472,20 +313,20 @@ void http_close(struct http *h)
     if (!h)
         return;
     http_quiesce(h);
-    settle(h);
+    commit_turn(h->server);
     for (struct request *rq = h->requests; rq; rq = rq->next) {
         rq->ended = 1;
-        http_resume(rq);
+        turn_resume(rq);
     }
     MHD_run(h->daemon);
     uv_poll_stop(&h->poll);
     uv_close((uv_handle_t *)&h->poll, on_closed);
-    uv_close((uv_handle_t *)&h->timer, on_closed);
-    uv_close((uv_handle_t *)&h->again, on_closed);
+    turn_stop(h->server->turn);
     uv_run(h->server->loop, UV_RUN_NOWAIT);
     for (struct request *rq = h->requests; rq; rq = rq->next)
-        http_resume(rq);
+        turn_resume(rq);
     MHD_stop_daemon(h->daemon);
+    turn_free(h->server->turn);
     free(h->cert);
     free(h->key);
     free(h);

@@ -6,7 +6,6 @@
 #include "proto/base/log.h"
 #include "server/auth.h"
 #include "server/db.h"
-#include "server/errands.h"
 #include "server/events.h"
 #include "server/fleet.h"
 #include "server/http.h"
@@ -15,9 +14,9 @@
 #include "server/pace.h"
 #include "server/reaper.h"
 #include "server/route_backup.h"
-#include "server/sched.h"
-#include "server/searches.h"
 #include "server/server.h"
+#include "server/state.h"
+#include "server/turn.h"
 #include "server/watchdog.h"
 
 #include <errno.h>
@@ -69,58 +68,6 @@ static int make_dir(struct loop *l, const char *dir, struct err *err)
     return 0;
 }
 
-static struct sched *make_sched(const struct config *c)
-{
-    struct sched_config sc = {
-        .beat_ms = (int64_t)(c->beat_s * 1000),
-        .expiry_ms = (int64_t)(c->expiry_s * 1000),
-        .target_ms = (int64_t)(c->job_s * 1000),
-        .probe = (uint32_t)c->first_job,
-        .max_job = (uint32_t)c->max_job,
-        .max_failed = (uint32_t)c->max_failed,
-        .max_expired = (uint32_t)c->max_expired,
-    };
-    return sched_new(&sc);
-}
-
-static int load(struct server *s, struct err *err)
-{
-    s->sched = make_sched(s->config);
-    if (!s->sched)
-        return err_set(err, ERR_NO_MEMORY, "", "no memory for the scheduler");
-    int rc = fleet_load(s, &s->fleet, err);
-    if (rc >= 0)
-        rc = searches_load(s, &s->searches, err);
-    if (rc >= 0)
-        rc = errands_load(s, &s->errands, err);
-    return rc < 0 ? rc : lease_run_load(s, err);
-}
-
-static void unload(struct server *s)
-{
-    errands_free(s->errands);
-    searches_free(s->searches);
-    fleet_free(s->fleet);
-    sched_free(s->sched);
-    s->errands = NULL;
-    s->searches = NULL;
-    s->fleet = NULL;
-    s->sched = NULL;
-}
-
-void loop_reload(struct server *s)
-{
-    struct err err = {0};
-    s->reload = 0;
-    log_warn("reload", "reason=commit");
-    unload(s);
-    if (auth_reload(s->auth, &err) < 0 || load(s, &err) < 0) {
-        /* Nothing sound to go on with: stop, so that the supervisor starts us from the database. */
-        log_error("reload_failed", "type=%s detail=\"%s\"", err_type(err.code), err.text);
-        raise(SIGKILL);
-    }
-}
-
 static void on_sweep(uv_timer_t *timer)
 {
     struct server *s = timer->data;
@@ -132,7 +79,7 @@ static void on_sweep(uv_timer_t *timer)
         s->reload = 1;
     http_sweep(s->http);
     reaper_sweep(s);
-    http_turn(s->http);
+    turn_now(s->turn);
 }
 
 static void on_beat(uv_timer_t *timer)
@@ -144,7 +91,7 @@ static void on_beat(uv_timer_t *timer)
 static void on_drain(uv_timer_t *timer)
 {
     struct loop *l = timer->data;
-    int idle = http_idle(l->server.http);
+    int idle = turn_works(l->server.turn) == 0;
     if (!idle && clock_mono_ms() - l->stop_ms <= DRAIN_MS)
         return;
     if (!idle) { /* a worker thread has a request, and MHD cannot stop without it; what was acknowledged is committed */
@@ -206,7 +153,7 @@ static int read_database(struct server *s, const char *path, struct err *err)
         return rc;
     if ((rc = auth_new(s->db, &s->auth, err)) >= 0 && (rc = events_new(s, &s->events, err)) >= 0 &&
         (rc = reaper_new(s, &s->reaper, err)) >= 0)
-        rc = load(s, err);
+        rc = state_load(s, err);
     if (db_check_end(check, &damage) >= 0)
         return rc;
     *err = damage;
@@ -241,7 +188,7 @@ static void close_rooms(struct loop *l)
     route_backup_stop(s);
     events_free(s->events);
     reaper_free(s->reaper);
-    unload(s);
+    state_unload(s);
     auth_free(s->auth);
     if (s->damaged)
         db_abandon(s->db);
@@ -289,9 +236,9 @@ int loop_run(const struct config *config, struct err *err)
     int rc = open_rooms(&l, err);
     if (rc >= 0) {
         start_timers(&l);
-        log_info("ready", "url=%s data=\"%s\" start_ms=%lld", http_url(l.server.http), config->data,
+        log_info("ready", "url=%s data=\"%s\" start_ms=%lld", l.server.url, config->data,
                  (long long)(clock_mono_ms() - l.server.started_ms));
-        printf("ready %s\n", http_url(l.server.http));
+        printf("ready %s\n", l.server.url);
         fflush(stdout);
         uv_run(&l.uv, UV_RUN_DEFAULT);
         stop_timers(&l);

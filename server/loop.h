@@ -5,12 +5,8 @@
 #include "proto/base/err.h"
 
 struct config;
-struct server;
 
 /* Runs until SIGTERM or SIGINT. Prints "ready URL" on stdout once requests are answered. 0, or why it did not start. */
 int loop_run(const struct config *config, struct err *err);
-
-/* Throws away what is in memory and reads the database again: after a transaction failed, memory may be ahead of it. */
-void loop_reload(struct server *s);
 
 #endif

@@ -1,18 +1,8 @@
 /* metrics: one histogram a route and one for commits; buckets in powers of two from 0.25 ms. */
 #include "server/metrics.h"
 
-#include "proto/base/clock.h"
-#include "server/db.h"
-#include "server/http.h"
-#include "server/sched.h"
-#include "server/server.h"
-#include "server/watchdog.h"
-
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
 
 enum { BUCKETS = 16, CLASSES = 6 };
 
@@ -106,67 +96,21 @@ static void put_routes(FILE *f, const struct metrics *m)
                         api_operation((enum api_op)i)->name, k, (unsigned long long)m->statuses[i][k]);
 }
 
-static void put(FILE *f, const char *name, const char *type, const char *help, double value)
+void metrics_value(FILE *f, const char *name, const char *type, const char *help, double value)
 {
     fprintf(f, "# HELP subrank_%s %s\n# TYPE subrank_%s %s\nsubrank_%s %.17g\n", name, help, name, type, name, value);
 }
 
-static double resident_bytes(void)
+void metrics_write(const struct metrics *m, FILE *f)
 {
-    long pages = 0, ignored;
-    FILE *f = fopen("/proc/self/statm", "re");
-    if (f) {
-        if (fscanf(f, "%ld %ld", &ignored, &pages) != 2)
-            pages = 0;
-        fclose(f);
-    }
-    return (double)pages * 4096;
-}
-
-static double database_bytes(const struct db *db)
-{
-    struct stat st;
-    return stat(db_path(db), &st) == 0 ? (double)st.st_size : NAN;
-}
-
-static double disk_free_bytes(const struct db *db)
-{
-    struct statvfs v;
-    return statvfs(db_path(db), &v) == 0 ? (double)v.f_bavail * (double)v.f_frsize : NAN;
-}
-
-char *metrics_text(struct server *s, size_t *len)
-{
-    char *text = NULL;
-    FILE *f = open_memstream(&text, len);
-    if (!f)
-        return NULL;
-    const struct metrics *m = s->metrics;
-    struct sched_stats stats;
-    sched_stats(s->sched, clock_mono_ms(), &stats);
-    put(f, "queue_candidates", "gauge", "Candidates in no job yet.", (double)stats.queued);
-    put(f, "jobs_open", "gauge", "Jobs without a result.", (double)stats.open_jobs);
-    put(f, "leases_live", "gauge", "Leases that have not expired.", (double)stats.live_leases);
-    put(f, "workers_live", "gauge", "Workers heard of lately.", (double)stats.live_workers);
-    put(f, "connections", "gauge", "Open HTTP connections.", (double)http_connections(s->http));
-    put(f, "body_bytes", "gauge", "Request bodies held in memory.", (double)s->body_bytes);
-    put(f, "wal_bytes", "gauge", "Size of the write-ahead log.", (double)db_wal_bytes(s->db));
-    put(f, "database_bytes", "gauge", "Size of the database file.", database_bytes(s->db));
-    put(f, "disk_free_bytes", "gauge", "Room left on the database's disk.", disk_free_bytes(s->db));
-    put(f, "loop_lag_seconds", "gauge", "How late the last sweep was.", (double)s->lag_ms / 1000);
-    put(f, "resident_bytes", "gauge", "Memory of the process.", resident_bytes());
-    put(f, "uptime_seconds", "gauge", "Since the start.", (double)(clock_mono_ms() - s->started_ms) / 1000);
-    put(f, "loop_stalls_total", "counter", "Pauses of the loop that were too long.",
-        (double)watchdog_stalls(s->watchdog));
-    put(f, "commit_failures_total", "counter", "Transactions the database refused.", (double)m->commit_failures);
+    metrics_value(f, "commit_failures_total", "counter", "Transactions the database refused.",
+                  (double)m->commit_failures);
     for (int i = 0; i < METRICS_COUNTERS; i++) {
         char name[60];
         snprintf(name, sizeof name, "%s_total", counter_names[i]);
-        put(f, name, "counter", "Since the start.", (double)m->counters[i]);
+        metrics_value(f, name, "counter", "Since the start.", (double)m->counters[i]);
     }
     fprintf(f, "# HELP subrank_commit_seconds Time of a COMMIT.\n# TYPE subrank_commit_seconds histogram\n");
     put_histogram(f, "subrank_commit_seconds", "", &m->commits);
     put_routes(f, m);
-    fclose(f);
-    return text;
 }

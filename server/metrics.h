@@ -4,11 +4,10 @@
 
 #include "proto/api.h"
 
-#include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 struct metrics;
-struct server;
 
 struct metrics *metrics_new(void); /* NULL: no memory */
 void metrics_free(struct metrics *m);
@@ -29,6 +28,8 @@ enum metrics_counter {
 };
 void metrics_add(struct metrics *m, enum metrics_counter which, uint64_t n);
 
-char *metrics_text(struct server *s, size_t *len); /* malloc'd; NULL: no memory */
+/* As Prometheus text: one value of the program's, and all that is counted here. */
+void metrics_value(FILE *f, const char *name, const char *type, const char *help, double value);
+void metrics_write(const struct metrics *m, FILE *f);
 
 #endif

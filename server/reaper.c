@@ -6,7 +6,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include "server/db.h"
-#include "server/http.h"
+#include "server/turn.h"
 #include "server/server.h"
 
 #include <stdlib.h>
@@ -77,7 +77,7 @@ static void on_tick(uv_timer_t *timer)
         log_error("reap_failed", "type=%s detail=\"%s\"", err_type(err.code), err.text);
     if (rc <= 0)
         uv_timer_stop(timer); /* the next sweep tries again */
-    http_turn(s->http);
+    turn_now(s->turn);
 }
 
 void reaper_wake(struct server *s)

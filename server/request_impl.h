@@ -69,13 +69,6 @@ struct request {
     uv_work_t work;
 };
 
-/* http.c */
-void http_wait_commit(struct request *rq); /* suspends until the turn's commit */
-void http_suspend(struct request *rq);
-void http_resume(struct request *rq);
-void http_work_began(struct request *rq);
-void http_work_ended(struct request *rq);
-
 /* request.c */
 int request_writes(const struct request *rq);                     /* its operation changes something */
 int request_disk_full(const struct request *rq, struct err *err); /* 1 and err: what writes is refused for now */

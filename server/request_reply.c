@@ -2,7 +2,7 @@
 #include "server/request_impl.h"
 
 #include "proto/base/log.h"
-#include "server/http.h"
+#include "server/turn.h"
 #include "server/text.h"
 
 #include <stdio.h>
@@ -92,14 +92,14 @@ size_t request_push(struct request *rq, const char *data, size_t n)
     }
     memcpy(rq->push + rq->push_len, data, n);
     rq->push_len += n;
-    http_resume(rq);
+    turn_resume(rq);
     return rq->push_len;
 }
 
 void request_end(struct request *rq)
 {
     rq->ended = 1;
-    http_resume(rq);
+    turn_resume(rq);
 }
 
 static const char *title_of(enum err_code code)

@@ -5,7 +5,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/json.h"
 #include "server/db.h"
-#include "server/http.h"
+#include "server/turn.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -69,7 +69,7 @@ static int after_step(struct request *rq)
     if (rq->in_work)
         return 1;
     if ((rq->answer || rq->job_waits) && db_in_write(rq->server->db)) {
-        http_wait_commit(rq);
+        turn_wait_commit(rq);
         return 1;
     }
     if (rq->job_waits) {
@@ -102,7 +102,7 @@ void request_settled(struct request *rq, const struct err *err)
         request_work(rq, &job);
         return;
     }
-    http_resume(rq);
+    turn_resume(rq);
 }
 
 static void work(uv_work_t *w)
@@ -116,31 +116,31 @@ static void worked(uv_work_t *w, int status)
     struct request *rq = w->data;
     (void)status;
     struct request_job job = rq->job;
-    http_work_ended(rq);
+    turn_work_ended(rq);
     run_step(rq, call_done);
     if (job.release)
         job.release(job.arg);
     if (!after_step(rq))
-        http_resume(rq);
-    http_turn_soon(rq->server->http);
+        turn_resume(rq);
+    turn_soon(rq->server->turn);
 }
 
 int request_hold(struct request *rq)
 {
-    http_work_began(rq);
+    turn_work_began(rq);
     return 1;
 }
 
 void request_again(struct request *rq, const struct err *err)
 {
-    http_work_ended(rq);
+    turn_work_ended(rq);
     if (err->code)
         request_fail(rq, err);
     else
         run_step(rq, call_again);
     if (!after_step(rq))
-        http_resume(rq);
-    http_turn_soon(rq->server->http);
+        turn_resume(rq);
+    turn_soon(rq->server->turn);
 }
 
 static void nothing(uv_work_t *w)
@@ -176,6 +176,6 @@ int request_work(struct request *rq, const struct request_job *job)
     rq->work.data = rq;
     int rc = uv_queue_work(rq->server->loop, &rq->work, work, worked);
     assert(rc == 0); /* it fails only without a function */
-    http_work_began(rq);
+    turn_work_began(rq);
     return 0;
 }

@@ -5,7 +5,6 @@
  * asking first, and nothing here ever permits it. */
 #include "proto/base/clock.h"
 #include "server/db.h"
-#include "server/http.h"
 #include "server/request.h"
 #include "server/routes.h"
 #include "server/server.h"
@@ -19,7 +18,7 @@ enum { LIFETIME_S = 12 * 3600, SECRET_BYTES = 32, SECRET_TEXT = 2 * SECRET_BYTES
 /* Cookies are shared by all ports of a host: the name tells two coordinators on one machine apart. */
 static void cookie_name(const struct server *s, char out[COOKIE_NAME])
 {
-    const char *port = strrchr(http_url(s->http), ':');
+    const char *port = strrchr(s->url, ':');
     snprintf(out, COOKIE_NAME, "subrank_%.10s", port ? port + 1 : "");
 }
 

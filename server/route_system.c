@@ -1,9 +1,8 @@
-/* route_system: health, metrics, the contract, who am I, tokens and the audit. */
+/* route_system: health, the contract, who am I, tokens and the audit. */
 #include "proto/base/clock.h"
 #include "server/auth.h"
 #include "server/db.h"
 #include "server/events.h"
-#include "server/metrics.h"
 #include "server/page.h"
 #include "server/request.h"
 #include "server/routes.h"
@@ -28,14 +27,6 @@ int route_getHealth(struct server *s, struct request *rq, struct err *err)
     return request_json(rq, 200,
                         json_pack("{ss sI sI}", "status", "ok", "loop_lag_ms", (json_int_t)s->lag_ms, "uptime_s",
                                   (json_int_t)((now - s->started_ms) / 1000)));
-}
-
-int route_getMetrics(struct server *s, struct request *rq, struct err *err)
-{
-    size_t len;
-    char *text = metrics_text(s, &len);
-    return text ? request_bytes(rq, 200, "text/plain; version=0.0.4", text, len)
-                : err_set(err, ERR_NO_MEMORY, "", "no memory");
 }
 
 int route_getOpenapi(struct server *s, struct request *rq, struct err *err)

@@ -4,7 +4,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include "server/db.h"
-#include "server/http.h"
+#include "server/turn.h"
 #include "server/sched.h"
 #include "server/searches.h"
 #include "server/server.h"
@@ -187,5 +187,5 @@ void search_ask_slice(uv_timer_t *timer)
     }
     if (r && rc >= 0)
         uv_timer_start(timer, search_ask_slice, low ? 1 : PAUSE_MS, 0);
-    http_turn_later(s->http); /* a commit of their own would take its time from requests */
+    turn_later(s->turn); /* a commit of their own would take its time from requests */
 }

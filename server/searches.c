@@ -8,7 +8,6 @@
 #include "server/db.h"
 #include "server/errands.h"
 #include "server/events.h"
-#include "server/http.h"
 #include "server/reaper.h"
 #include "server/request.h"
 #include "server/sched.h"

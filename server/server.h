@@ -21,6 +21,7 @@ struct reaper;
 struct request;
 struct sched;
 struct searches;
+struct turn;
 struct watchdog;
 
 struct server {
@@ -29,6 +30,8 @@ struct server {
     struct db *db;
     struct auth *auth;
     struct http *http;
+    struct turn *turn;
+    char url[300]; /* where it listens */
     struct events *events;
     struct metrics *metrics;
     struct fleet *fleet;       /* workers as they are now */
