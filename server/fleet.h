@@ -36,8 +36,12 @@ struct worker {
 
 int fleet_load(struct server *s, struct fleet **out, struct err *err); /* also tells the scheduler of the active ones */
 void fleet_free(struct fleet *f);
-struct worker *fleet_find(struct fleet *f, int64_t id); /* NULL when unknown */
-int fleet_sweep(struct server *s, struct err *err);     /* tells of workers that fell silent */
+struct worker *fleet_find(struct fleet *f, int64_t id);   /* NULL when unknown */
+struct worker *fleet_at(const struct fleet *f, size_t i); /* by rising id; NULL behind the last */
+int fleet_adopt(struct server *s, struct fleet *f, struct worker *w, struct err *err); /* the fleet owns w */
+int fleet_sweep(struct server *s, struct err *err);                        /* tells of workers that fell silent */
+const char *fleet_state(const struct worker *w);                           /* as the contract names it */
+int fleet_tell(struct server *s, const struct worker *w, struct err *err); /* an event: its state changed */
 
 /* Workers that can be asked, but for two; 0: nobody. */
 size_t fleet_others(const struct fleet *f, int64_t but, int64_t and_but);

@@ -6,11 +6,11 @@
 #include "proto/space.h"
 #include "server/blob_source.h"
 #include "server/db.h"
-#include "server/page.h"
 #include "server/request.h"
 #include "server/routes.h"
 #include "server/server.h"
 #include "server/store_blob.h"
+#include "server/stored.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,7 +107,7 @@ static void release(void *arg)
     free(b);
 }
 
-static json_t *checkpoint_row(sqlite3_stmt *st, int full)
+static json_t *full_row(sqlite3_stmt *st)
 {
     json_t *j = db_json(st, 3);
     if (!j)
@@ -118,26 +118,27 @@ static json_t *checkpoint_row(sqlite3_stmt *st, int full)
     json_object_set_new(j, "created", json_integer(sqlite3_column_int64(st, 5)));
     json_object_set_new(j, "blob", json_string(db_text(st, 6)));
     json_object_set_new(j, "size", json_integer(sqlite3_column_int64(st, 7)));
-    if (!full)
-        json_object_del(j, "list");
     return j;
 }
 
-static json_t *short_row(sqlite3_stmt *st)
+/* Without the list of tensors. */
+static json_t *brief_row(sqlite3_stmt *st)
 {
-    return checkpoint_row(st, 0);
+    json_t *j = full_row(st);
+    json_object_del(j, "list");
+    return j;
 }
 
-static int answer(struct server *s, struct request *rq, int status, int64_t id, struct err *err)
-{
-    sqlite3_stmt *st = db_query(s->db, SQL_CHECKPOINT_GET, "i", id);
-    int rc = db_step(st, err);
-    json_t *j = rc > 0 ? checkpoint_row(st, status == 200) : NULL;
-    db_done(st);
-    if (rc == 0)
-        return err_set(err, ERR_NOT_FOUND, "path id", "there is no checkpoint %lld", (long long)id);
-    return rc < 0 ? rc : request_json(rq, status, j);
-}
+static const struct stored_kind kind = {
+    .name = "checkpoint",
+    .used = "a search uses this checkpoint",
+    .page = SQL_CHECKPOINT_PAGE,
+    .get = SQL_CHECKPOINT_GET,
+    .in_use = SQL_CHECKPOINT_USED,
+    .del = SQL_CHECKPOINT_DELETE,
+    .brief = brief_row,
+    .full = full_row,
+};
 
 static int done(struct server *s, struct request *rq, void *arg, struct err *err)
 {
@@ -166,7 +167,7 @@ static int done(struct server *s, struct request *rq, void *arg, struct err *err
              : err_set(err, ERR_NO_MEMORY, "", "no memory for the checkpoint");
     free(text);
     free(rename);
-    return rc < 0 ? rc : answer(s, rq, 201, db_last_id(s->db), err);
+    return rc < 0 ? rc : stored_created(s, rq, &kind, db_last_id(s->db), err);
 }
 
 int route_createCheckpoint(struct server *s, struct request *rq, struct err *err)
@@ -194,26 +195,15 @@ int route_createCheckpoint(struct server *s, struct request *rq, struct err *err
 
 int route_listCheckpoints(struct server *s, struct request *rq, struct err *err)
 {
-    struct page page;
-    int rc = page_open(rq, &page, INT64_MAX, err);
-    return rc < 0 ? rc
-                  : page_answer(rq, &page, db_query(s->db, SQL_CHECKPOINT_PAGE, "ii", page.after, page.limit + 1),
-                                short_row, err);
+    return stored_list(s, rq, &kind, err);
 }
 
 int route_getCheckpoint(struct server *s, struct request *rq, struct err *err)
 {
-    return answer(s, rq, 200, request_int(rq, "id", 0), err);
+    return stored_get(s, rq, &kind, err);
 }
 
 int route_deleteCheckpoint(struct server *s, struct request *rq, struct err *err)
 {
-    int64_t id = request_int(rq, "id", 0), used;
-    int rc = db_int(s->db, err, &used, SQL_CHECKPOINT_USED, "i", id);
-    if (rc != 0)
-        return rc < 0 ? rc : err_set(err, ERR_CONFLICT, "path id", "a search uses this checkpoint");
-    rc = db_exec(s->db, err, SQL_CHECKPOINT_DELETE, "i", id);
-    return rc < 0    ? rc
-           : rc == 0 ? err_set(err, ERR_NOT_FOUND, "path id", "there is no checkpoint %lld", (long long)id)
-                     : request_empty(rq, 204);
+    return stored_delete(s, rq, &kind, err);
 }

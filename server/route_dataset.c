@@ -3,11 +3,11 @@
 #include "proto/dataset.h"
 #include "server/blob_source.h"
 #include "server/db.h"
-#include "server/page.h"
 #include "server/request.h"
 #include "server/routes.h"
 #include "server/server.h"
 #include "server/store_blob.h"
+#include "server/stored.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,29 +51,16 @@ static void release(void *arg)
     free(in);
 }
 
-static json_t *dataset_row(sqlite3_stmt *st)
-{
-    json_t *j = db_json(st, 2);
-    if (!j)
-        return NULL;
-    json_object_set_new(j, "id", json_integer(sqlite3_column_int64(st, 0)));
-    json_object_set_new(j, "name", json_string(db_text(st, 1)));
-    json_object_set_new(j, "created", json_integer(sqlite3_column_int64(st, 4)));
-    if (!db_is_null(st, 3))
-        json_object_set_new(j, "document", db_json(st, 3));
-    return j;
-}
-
-static int answer(struct server *s, struct request *rq, int status, int64_t id, struct err *err)
-{
-    sqlite3_stmt *st = db_query(s->db, SQL_DATASET_GET, "i", id);
-    int rc = db_step(st, err);
-    json_t *j = rc > 0 ? dataset_row(st) : NULL;
-    db_done(st);
-    if (rc == 0)
-        return err_set(err, ERR_NOT_FOUND, "path id", "there is no data set %lld", (long long)id);
-    return rc < 0 ? rc : request_json(rq, status, j);
-}
+static const struct stored_kind kind = {
+    .name = "data set",
+    .used = "a search uses this data set",
+    .page = SQL_DATASET_PAGE,
+    .get = SQL_DATASET_GET,
+    .in_use = SQL_DATASET_USED,
+    .del = SQL_DATASET_DELETE,
+    .brief = stored_row,
+    .full = stored_row,
+};
 
 static int link_blob(struct server *s, int64_t dataset, const char *hash, struct err *err)
 {
@@ -116,7 +103,7 @@ static int done(struct server *s, struct request *rq, void *arg, struct err *err
     free(found);
     if (rc < 0 || (rc = link_blobs(s, id, in->doc, err)) < 0)
         return rc;
-    return answer(s, rq, 201, id, err);
+    return stored_created(s, rq, &kind, id, err);
 }
 
 static int check_blobs(struct server *s, const struct dataset_doc *doc, struct err *err)
@@ -154,26 +141,15 @@ int route_createDataset(struct server *s, struct request *rq, struct err *err)
 
 int route_listDatasets(struct server *s, struct request *rq, struct err *err)
 {
-    struct page page;
-    int rc = page_open(rq, &page, INT64_MAX, err);
-    return rc < 0 ? rc
-                  : page_answer(rq, &page, db_query(s->db, SQL_DATASET_PAGE, "ii", page.after, page.limit + 1),
-                                dataset_row, err);
+    return stored_list(s, rq, &kind, err);
 }
 
 int route_getDataset(struct server *s, struct request *rq, struct err *err)
 {
-    return answer(s, rq, 200, request_int(rq, "id", 0), err);
+    return stored_get(s, rq, &kind, err);
 }
 
 int route_deleteDataset(struct server *s, struct request *rq, struct err *err)
 {
-    int64_t id = request_int(rq, "id", 0), used;
-    int rc = db_int(s->db, err, &used, SQL_DATASET_USED, "i", id);
-    if (rc != 0)
-        return rc < 0 ? rc : err_set(err, ERR_CONFLICT, "path id", "a search uses this data set");
-    rc = db_exec(s->db, err, SQL_DATASET_DELETE, "i", id);
-    return rc < 0    ? rc
-           : rc == 0 ? err_set(err, ERR_NOT_FOUND, "path id", "there is no data set %lld", (long long)id)
-                     : request_empty(rq, 204);
+    return stored_delete(s, rq, &kind, err);
 }
