@@ -7,7 +7,7 @@
 
 void text_add(struct text *t, const char *s, size_t n)
 {
-    if (t->broken)
+    if (t->broken || !n) /* nothing may come from nowhere */
         return;
     if (t->len + n > t->cap) {
         size_t cap = t->cap ? t->cap : 1024;
