@@ -69,8 +69,13 @@ static int read_filter(const struct request *rq, const struct scores *scores, st
     f->params_max = bound(rq, "params_max", UINT64_MAX, 0);
     f->accuracy_min = request_number(rq, "accuracy_min", NAN);
     f->accuracy_max = request_number(rq, "accuracy_max", NAN);
+    f->top5_min = request_number(rq, "accuracy5_min", NAN);
+    f->top5_max = request_number(rq, "accuracy5_max", NAN);
     f->loss_min = request_number(rq, "loss_min", NAN);
     f->loss_max = request_number(rq, "loss_max", NAN);
+    f->generation_min = (uint32_t)request_int(rq, "generation_min", 0);
+    f->generation_max = (uint32_t)request_int(rq, "generation_max", UINT32_MAX);
+    f->worker = request_int(rq, "worker", 0);
     f->prefix = request_text(rq, "q");
     const char *status = request_text(rq, "status"), *class = request_text(rq, "class");
     if (status)
@@ -128,7 +133,7 @@ int route_getRanking(struct server *s, struct request *rq, struct err *err)
     int by = sort ? scores_column_parse(sort) : SCORES_BY_ACCURACY;
     if (by < 0)
         return err_set(err, ERR_INVALID, "query sort", "\"%s\" is no column of a ranking", sort);
-    int best_first = by == SCORES_BY_ACCURACY || by == SCORES_BY_TOP5;
+    int best_first = by == SCORES_BY_ACCURACY || by == SCORES_BY_TOP5 || by == SCORES_BY_OPINIONS;
     int descending = order ? strcmp(order, "desc") == 0 : best_first;
     int any = read_filter(rq, scores, &f);
     f.allow = choices ? allow : NULL;

@@ -216,6 +216,7 @@ void scores_repeated(struct scores *s, uint32_t row, uint32_t repeats, uint32_t 
 {
     s->repeats[row] = add_up(s->repeats[row], repeats);
     s->agreed[row] = add_up(s->agreed[row], agreed);
+    s->opinions_version++;
     s->version++;
 }
 

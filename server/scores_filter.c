@@ -11,6 +11,8 @@ void scores_filter_init(struct scores_filter *f)
                                 .params_max = UINT64_MAX,
                                 .accuracy_min = NAN,
                                 .accuracy_max = NAN,
+                                .top5_min = NAN,
+                                .top5_max = NAN,
                                 .loss_min = NAN,
                                 .loss_max = NAN,
                                 .generation_max = UINT32_MAX,
@@ -28,6 +30,13 @@ static int chosen(const struct scores *s, const uint64_t *allow, uint32_t row)
     return 1;
 }
 
+/* No bound on what only a scored row has. */
+static int unbounded(const struct scores_filter *f)
+{
+    return isnan(f->accuracy_min) && isnan(f->accuracy_max) && isnan(f->top5_min) && isnan(f->top5_max) &&
+           isnan(f->loss_min) && isnan(f->loss_max);
+}
+
 int scores_passes(const struct scores *s, const struct scores_filter *f, uint32_t row)
 {
     if (s->macs[row] < f->macs_min || s->macs[row] > f->macs_max || s->params[row] < f->params_min ||
@@ -41,10 +50,11 @@ int scores_passes(const struct scores *s, const struct scores_filter *f, uint32_
         return 0;
     if (f->prefix && strncmp(scores_code(s, row), f->prefix, strlen(f->prefix)) != 0)
         return 0;
-    if (isnan(f->accuracy_min) && isnan(f->accuracy_max) && isnan(f->loss_min) && isnan(f->loss_max))
+    if (unbounded(f))
         return 1;
     return s->status[row] == SCORES_SCORED && !(scores_accuracy(s, row) < f->accuracy_min) &&
-           !(scores_accuracy(s, row) > f->accuracy_max) && (isnan(f->loss_min) || s->loss[row] >= f->loss_min) &&
+           !(scores_accuracy(s, row) > f->accuracy_max) && !(scores_top5(s, row) < f->top5_min) &&
+           !(scores_top5(s, row) > f->top5_max) && (isnan(f->loss_min) || s->loss[row] >= f->loss_min) &&
            (isnan(f->loss_max) || s->loss[row] <= f->loss_max);
 }
 
@@ -52,8 +62,7 @@ int scores_lets_all_pass(const struct scores_filter *f)
 {
     return f->macs_min == 0 && f->macs_max == UINT64_MAX && f->params_min == 0 && f->params_max == UINT64_MAX &&
            f->generation_min == 0 && f->generation_max == UINT32_MAX && f->status < 0 && f->class_id < 0 &&
-           !f->worker && !f->prefix && !f->allow && isnan(f->accuracy_min) && isnan(f->accuracy_max) &&
-           isnan(f->loss_min) && isnan(f->loss_max);
+           !f->worker && !f->prefix && !f->allow && unbounded(f);
 }
 
 uint32_t scores_count_passing(const struct scores *s, const struct scores_filter *f)

@@ -27,6 +27,8 @@ static const char *const names[SCORES_COLUMNS] = {
     [SCORES_BY_WORKER] = "worker",
     [SCORES_BY_TOP5] = "accuracy5",
     [SCORES_BY_TRUTH] = "truth",
+    [SCORES_BY_INTERVAL] = "ci",
+    [SCORES_BY_OPINIONS] = "replicas",
 };
 
 const char *scores_column_name(enum scores_column c)
@@ -81,12 +83,21 @@ static uint32_t source(const struct scores *s, enum scores_column by)
     return scores_of_result(by) ? s->scored : s->count;
 }
 
-/* Another truth means other orders by truth. */
-static void forget_truth(struct scores *s)
+/* Of what changes after a row was set: grows with every change. */
+static uint64_t edition(const struct scores *s, enum scores_column by)
 {
-    for (int d = 0; d < 2 && s->order_truth != s->truth_version; d++)
-        s->orders[SCORES_BY_TRUTH][d].n = s->orders[SCORES_BY_TRUTH][d].upto = 0;
-    s->order_truth = s->truth_version;
+    return by == SCORES_BY_TRUTH ? s->truth_version : by == SCORES_BY_OPINIONS ? s->opinions_version : 0;
+}
+
+/* Another truth means other orders by truth; the same for opinions. */
+static void forget_changed(struct scores *s, enum scores_column by)
+{
+    for (int d = 0; d < 2; d++) {
+        struct scores_sorted *o = &s->orders[by][d];
+        if (o->edition != edition(s, by))
+            o->n = o->upto = 0;
+        o->edition = edition(s, by);
+    }
 }
 
 /* Merges k sorted newcomers into the order from the back, moving each old row once. */
@@ -148,7 +159,7 @@ static int make_place(struct scores *s, struct scores_sorted *o, uint32_t n)
 static uint32_t behind(struct scores *s, enum scores_column by, int descending)
 {
     const struct scores_sorted *o = &s->orders[by][descending];
-    forget_truth(s);
+    forget_changed(s, by);
     return source(s, by) - (o->rows ? o->upto : 0);
 }
 
@@ -185,7 +196,7 @@ struct scores_build {
     struct scores_entry *v;
     size_t n;
     uint32_t upto;
-    uint64_t truth;
+    uint64_t edition;
     char *pool; /* as.codes, when the codes are sorted */
     uint64_t *at;
 };
@@ -230,7 +241,7 @@ struct scores_build *scores_build_begin(struct scores *s, enum scores_column by,
     }
     b->n = collect(s, &b->as, 0, b->v);
     b->upto = source(s, by);
-    b->truth = s->truth_version;
+    b->edition = edition(s, by);
     return b;
 }
 
@@ -242,7 +253,7 @@ void scores_build_run(struct scores_build *b)
 void scores_build_end(struct scores *s, struct scores_build *b)
 {
     enum scores_column by = b->as.by;
-    int descending = b->as.descending, late = by == SCORES_BY_TRUTH && s && b->truth != s->truth_version;
+    int descending = b->as.descending, late = s && b->edition != edition(s, by);
     if (s && !late && scores_build_wanted(s, by, descending)) {
         struct scores_sorted *o = &s->orders[by][descending];
         if (!make_place(s, o, source(s, by))) {

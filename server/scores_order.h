@@ -21,6 +21,8 @@ enum scores_column {
     SCORES_BY_WORKER,
     SCORES_BY_TOP5,
     SCORES_BY_TRUTH,
+    SCORES_BY_INTERVAL, /* width of the 95 % interval of the accuracy */
+    SCORES_BY_OPINIONS, /* results of other workers, then how many of them agreed */
     SCORES_COLUMNS
 };
 const char *scores_column_name(enum scores_column c); /* "accuracy", ... */
@@ -28,7 +30,8 @@ int scores_column_parse(const char *name);            /* -1: unknown */
 
 struct scores_filter { /* scores_filter_init lets everything pass */
     uint64_t macs_min, macs_max, params_min, params_max;
-    double accuracy_min, accuracy_max, loss_min, loss_max; /* NaN: no bound; a bound lets only scored rows pass */
+    double accuracy_min, accuracy_max, top5_min, top5_max, loss_min,
+        loss_max; /* NaN: no bound; a bound lets only scored rows pass */
     uint32_t generation_min, generation_max;
     int status;            /* -1: any */
     int64_t class_id;      /* -1: any */

@@ -23,7 +23,7 @@ static uint64_t double_key(double x)
 int scores_of_result(enum scores_column by) /* has a value only once scored */
 {
     return by == SCORES_BY_ACCURACY || by == SCORES_BY_LOSS || by == SCORES_BY_SCORED_AT || by == SCORES_BY_WORKER ||
-           by == SCORES_BY_TOP5;
+           by == SCORES_BY_TOP5 || by == SCORES_BY_INTERVAL || by == SCORES_BY_OPINIONS;
 }
 
 /* Eight characters from `at` on, as a number that orders as the text does. */
@@ -34,6 +34,13 @@ static uint64_t code_chunk(const char *code, size_t at)
     for (size_t i = at; i < at + 8; i++)
         key = key << 8 | (i < n ? (unsigned char)code[i] : 0);
     return key;
+}
+
+/* Rises with the width of Wilson's interval (rankstat_wilson): its square, up to a factor. */
+static double interval_square(double k, double n)
+{
+    const double z2 = 1.959963984540054 * 1.959963984540054;
+    return (k * (n - k) / n + z2 / 4) / ((n + z2) * (n + z2));
 }
 
 static uint64_t rising_key(const struct scores *s, enum scores_column by, uint32_t row)
@@ -60,9 +67,13 @@ static uint64_t rising_key(const struct scores *s, enum scores_column by, uint32
     case SCORES_BY_WORKER:
         return (uint64_t)s->worker[row];
     case SCORES_BY_TOP5:
-        return double_key((double)s->n_top5[row] / s->n_images[row]);
+        return double_key(scores_top5(s, row));
     case SCORES_BY_TRUTH:
         return double_key(s->truth[row]);
+    case SCORES_BY_INTERVAL:
+        return double_key(interval_square(s->n_correct[row], s->n_images[row]));
+    case SCORES_BY_OPINIONS:
+        return (uint64_t)s->repeats[row] << 8 | s->agreed[row];
     case SCORES_BY_CODE:
         return code_chunk(scores_code(s, row), 0);
     case SCORES_COLUMNS:

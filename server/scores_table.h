@@ -28,8 +28,9 @@
 
 struct scores_sorted { /* rows that have a value in the column, in order */
     uint32_t *rows, n, cap;
-    uint32_t upto; /* how much of its source (all rows, or the log of scored rows) went in */
-    uint64_t used; /* for throwing out the one not asked for longest */
+    uint32_t upto;    /* how much of its source (all rows, or the log of scored rows) went in */
+    uint64_t edition; /* which truth or opinions it was made from, in these columns */
+    uint64_t used;    /* for throwing out the one not asked for longest */
 };
 
 enum { SCORES_ORDERS = 8 };
@@ -48,7 +49,7 @@ struct scores {
     SCORES_TABLE(SCORES_DECLARE)
 #undef SCORES_DECLARE
     uint32_t count, cap, scored, failed;
-    uint64_t version, truth_version;
+    uint64_t version, truth_version, opinions_version;
     int64_t best;
     char *pool; /* codes, each with its terminator; column code holds offsets */
     size_t pool_n, pool_cap;
@@ -66,7 +67,6 @@ struct scores {
     uint32_t folded;
 
     struct scores_sorted orders[SCORES_COLUMNS][2];
-    uint64_t order_truth; /* truth_version the truth orders were made from */
     uint64_t clock;
     struct {
         uint64_t version;
@@ -90,6 +90,11 @@ static inline const char *scores_code(const struct scores *s, uint32_t row)
 static inline double scores_accuracy(const struct scores *s, uint32_t row)
 {
     return (double)s->n_correct[row] / (double)s->n_images[row];
+}
+
+static inline double scores_top5(const struct scores *s, uint32_t row)
+{
+    return (double)s->n_top5[row] / (double)s->n_images[row];
 }
 
 int scores_passes(const struct scores *s, const struct scores_filter *f, uint32_t row); /* genes must be decoded */

@@ -51,7 +51,7 @@ def test_every_architecture_once_best_first(one):
 
 
 @pytest.mark.parametrize("column", ["accuracy", "accuracy5", "loss", "macs", "params", "code", "class", "generation",
-                                    "scored_at", "index"])
+                                    "scored_at", "index", "worker", "replicas"])
 @pytest.mark.parametrize("order", ["asc", "desc"])
 def test_pages_of_any_column_hold_every_row_once_in_order(one, column, order):
     rows = one.server.ranking(one.search, sort=column, order=order, limit=37)
@@ -61,11 +61,21 @@ def test_pages_of_any_column_hold_every_row_once_in_order(one, column, order):
         assert values == sorted(values, reverse=order == "desc")
 
 
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_rows_are_sorted_by_the_width_of_their_interval(one, order):
+    rows = one.server.ranking(one.search, sort="ci", order=order, limit=37)
+    assert sorted(r["index"] for r in rows) == list(range(CODES))
+    widths = [round(r["ci"][1] - r["ci"][0], 12) for r in rows]
+    assert widths == sorted(widths, reverse=order == "desc") and len(set(widths)) > 50
+    ties = [(a["index"], b["index"]) for a, b, u, v in zip(rows, rows[1:], widths, widths[1:]) if u == v]
+    assert ties and all(a < b for a, b in ties)  # 40 and 160 of 200 are as wide as each other
+
+
 def test_filters_keep_what_they_say(one):
     macs = sorted(r["macs"] for r in one.rows)[CODES // 2]
     params = sorted(r["params"] for r in one.rows)[CODES // 3]
     prefix = one.rows[0]["code"][:2]
-    a_class = one.rows[5]["class"]
+    a_class, worker = one.rows[5]["class"], one.rows[0]["worker"]
     for query, keep in [
             ({"macs_max": macs}, lambda r: r["macs"] <= macs),
             ({"macs_min": macs}, lambda r: r["macs"] >= macs),
@@ -75,7 +85,10 @@ def test_filters_keep_what_they_say(one):
             ({"q": prefix}, lambda r: r["code"].startswith(prefix)),
             ({"class": a_class}, lambda r: r["class"] == a_class),
             ({"class": "0" * 32}, lambda r: False),
-            ({"status": "failed"}, lambda r: False)]:
+            ({"status": "failed"}, lambda r: False),
+            ({"worker": worker}, lambda r: True), ({"worker": worker + 1}, lambda r: False),
+            ({"accuracy5_min": 1}, lambda r: True), ({"accuracy5_max": .99}, lambda r: False),
+            ({"generation_max": 0}, lambda r: True), ({"generation_min": 1}, lambda r: False)]:
         want = [r["code"] for r in one.rows if keep(r)]
         got = one.server.ranking(one.search, limit=13, **query)
         assert [r["code"] for r in got] == want, query

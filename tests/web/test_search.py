@@ -146,6 +146,28 @@ def test_the_coordinator_sorts_and_filters(done, page):
     page.wait("all of them, and an address without the limit", lambda: len(codes(page)) > 12 and "q=" not in page.driver.current_url)
 
 
+def test_intervals_opinions_and_workers_are_sorted_and_filtered_too(done, page):
+    search = done.search["id"]
+    page.sign_in(done)
+    page.open(f"{done.url}/searches/{search}?columns=interval.opinions.worker")
+    for title, sort, order in [("width of the 95 % interval; the pale band is that of the best", "ci", "asc"),
+                               ("whether other workers got the same", "replicas", "desc"), ("worker that scored it", "worker", "asc")]:
+        page.press(f"button[title='Sort by {title}']")
+        want = [r["code"] for r in done.ranking(search, sort=sort, order=order)][:8]
+        page.wait(f"rows by {sort}", lambda: f"sort={sort}" in page.driver.current_url and codes(page)[:8] == want)
+    widths = [round(r["ci"][1] - r["ci"][0], 12) for r in done.ranking(search, sort="ci")]
+    assert widths == sorted(widths) and widths[0] < widths[-1]
+    worker = done.ranking(search)[0]["worker"]
+    page.click("Filter")
+    for label, bad, good in [("Worker, for example 1", str(worker + 1), str(worker)), ("Generation at least, for example 3", "1", "0"),
+                             ("Top-5 accuracy, % at most, for example 92", "99.5", "100")]:
+        field = f"input[aria-label='{label}']"
+        page.type(field, bad)
+        page.wait(f"none for {label}", lambda: "No architecture matches the filter" in page.text())
+        page.type(field, *len(bad) * [Keys.BACKSPACE], good)
+        page.wait(f"all for {label}", lambda: "81 architectures." in page.text())
+
+
 def test_rows_show_ties_and_their_intervals(done, page):
     ranking = done.ranking(done.search["id"])
     accuracies = [r["accuracy"] for r in ranking]

@@ -41,8 +41,8 @@ static void set(struct scores *s, struct rng *rng, uint32_t row)
 {
     struct scores_result r = {.status = rng_below(rng, 20) ? SCORES_SCORED : SCORES_FAILED,
                               .n_images = 200,
-                              .n_correct = (uint32_t)rng_below(rng, 100),
-                              .n_correct_top5 = 150,
+                              .n_correct = 40 + (uint32_t)rng_below(rng, 100),
+                              .n_correct_top5 = 145 + (uint32_t)rng_below(rng, 10),
                               .loss = rng_below(rng, 10) ? rng_uniform(rng) - .3 : NAN,
                               .worker = (int64_t)rng_below(rng, 5) + 1,
                               .scored_at_ms = 1000 + (int64_t)rng_below(rng, 1000)};
@@ -73,6 +73,10 @@ static double column(const struct scores_row *r, enum scores_column by)
         return r->top5;
     case SCORES_BY_TRUTH:
         return r->truth;
+    case SCORES_BY_INTERVAL: /* of so many images; the widest at one half */
+        return scored ? -fabs(2.0 * r->n_correct - r->n_images) : NAN;
+    case SCORES_BY_OPINIONS:
+        return scored ? 256.0 * r->repeats + r->agreed : NAN;
     default:
         return r->row;
     }
@@ -100,7 +104,8 @@ static int passes(const struct scores *s, const struct scores_filter *f, uint32_
     scores_get(s, row, &r);
     return r.macs >= f->macs_min && r.macs <= f->macs_max && r.generation >= f->generation_min &&
            (f->status < 0 || (int)r.status == f->status) && (f->class_id < 0 || r.class_id == f->class_id) &&
-           (isnan(f->accuracy_min) || r.accuracy >= f->accuracy_min);
+           (isnan(f->accuracy_min) || r.accuracy >= f->accuracy_min) && (isnan(f->top5_max) || r.top5 <= f->top5_max) &&
+           (!f->worker || r.worker == f->worker) && r.generation <= f->generation_max;
 }
 
 /* Pages through everything and checks order, completeness, ranks and the total. */
@@ -140,14 +145,17 @@ TEST(scores_pages_brute_force)
     struct scores *s = scores_new(GENES, decode, NULL);
     struct rng rng;
     rng_seed(&rng, 4, 0);
-    struct scores_filter f[5];
-    for (int i = 0; i < 5; i++)
+    struct scores_filter f[7];
+    for (int i = 0; i < 7; i++)
         scores_filter_init(&f[i]);
     f[1].macs_max = 1150;
     f[2].class_id = 3;
     f[3].accuracy_min = .47;
     f[4].status = SCORES_PROPOSED;
     f[4].generation_min = 2;
+    f[5].top5_max = .75;
+    f[5].generation_max = 3;
+    f[6].worker = 2;
     static unsigned char set_already[5000];
     for (int step = 0; step < 6; step++) { /* grows between pages: orders are merged, not rebuilt */
         for (int i = 0; i < (step == 1 ? 1 : 70); i++)
@@ -162,9 +170,12 @@ TEST(scores_pages_brute_force)
             char code[16];
             code_of(step == 3 ? 100 + i : (uint32_t)rng_below(&rng, scores_count(s)), code);
             CHECK_INT(scores_set_truth(s, code, rng_uniform(&rng)), 1);
+            uint32_t row = (uint32_t)rng_below(&rng, scores_count(s));
+            if (set_already[row])
+                scores_repeated(s, row, 1, (uint32_t)rng_below(&rng, 2));
         }
         for (int by = 0; by < SCORES_COLUMNS; by++)
-            for (int k = 0; k < 10; k++)
+            for (int k = 0; k < 14; k++)
                 check_pages(s, (enum scores_column)by, k % 2, &f[k / 2], (uint32_t[]){7, 50, 100}[(step + k) % 3]);
     }
     for (int k = 0; k < 5; k++) /* an offset is the same as paging there */
@@ -347,7 +358,7 @@ TEST(scores_views_brute_force)
         for (int i = 0; i < 16 * 8; i++)
             sum += d.counts[i];
         CHECK_INT(sum, scored);
-        CHECK(d.xlo >= 1000 && d.xhi < 1300 && d.ylo >= 0 && d.yhi <= .5);
+        CHECK(d.xlo >= 1000 && d.xhi < 1300 && d.ylo >= 0 && d.yhi <= .7);
         uint32_t counts[10], series[900];
         double lo, hi;
         scores_histogram(s, SCORES_X_ACCURACY, 10, &lo, &hi, counts);

@@ -129,6 +129,11 @@ export interface RankingQuery {
   loss_max?: number;
   accuracy_min?: number;
   accuracy_max?: number;
+  accuracy5_min?: number;
+  accuracy5_max?: number;
+  generation_min?: number;
+  generation_max?: number;
+  worker?: number;
   choices?: string;
 }
 

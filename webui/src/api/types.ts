@@ -661,7 +661,7 @@ export const operations = {
   pauseSearch: { method: "POST", path: "/api/v1/searches/{id}/pause", roles: ["submit"], query: [], summary: "No new leases; running jobs finish" },
   resumeSearch: { method: "POST", path: "/api/v1/searches/{id}/resume", roles: ["submit"], query: [], summary: "Go on after a pause" },
   cancelSearch: { method: "POST", path: "/api/v1/searches/{id}/cancel", roles: ["submit"], query: [], summary: "Stop for good; results so far stay" },
-  getRanking: { method: "GET", path: "/api/v1/searches/{id}/ranking", roles: ["read"], query: ["sort", "order", "limit", "after", "offset", "macs_min", "macs_max", "params_min", "params_max", "accuracy_min", "accuracy_max", "loss_min", "loss_max", "q", "class", "choices", "status"], summary: "Any sort, filter, keyset pages" },
+  getRanking: { method: "GET", path: "/api/v1/searches/{id}/ranking", roles: ["read"], query: ["sort", "order", "limit", "after", "offset", "macs_min", "macs_max", "params_min", "params_max", "accuracy_min", "accuracy_max", "accuracy5_min", "accuracy5_max", "generation_min", "generation_max", "worker", "loss_min", "loss_max", "q", "class", "choices", "status"], summary: "Any sort, filter, keyset pages" },
   getCandidate: { method: "GET", path: "/api/v1/searches/{id}/candidates/{code}", roles: ["read"], query: [], summary: "One candidate with how it was scored" },
   getCandidateWeights: { method: "GET", path: "/api/v1/searches/{id}/candidates/{code}/weights.safetensors", roles: ["read"], query: [], summary: "Weights sliced to the architecture, with recalibrated statistics; 202 while a worker makes them" },
   getPareto: { method: "GET", path: "/api/v1/searches/{id}/pareto", roles: ["read"], query: ["cost"], summary: "Accuracy against a cost" },

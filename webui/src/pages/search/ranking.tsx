@@ -61,15 +61,16 @@ function columnsOf(shown: Set<Optional>, c: Context): Column<Candidate>[] {
       id: "interval",
       when: "interval",
       head: `${percent(c.axis.lo, 0)} to ${percent(c.axis.hi, 0)}`,
-      name: "95 % interval; the pale band is that of the best",
+      name: "width of the 95 % interval; the pale band is that of the best",
       width: "minmax(140px, 1.6fr)",
+      sort: "ci",
       cell: (r) => {
         const { ci } = r;
         if (r.accuracy == null) return <span class="ellipsis muted" title={r.error?.detail}>{r.error?.detail ?? ""}</span>;
         return <Interval value={r.accuracy} ci={ci} band={c.band} axis={c.axis} name={ci ? `95 %: ${percent(ci[0])} to ${percent(ci[1])}` : undefined} />;
       },
     },
-    { id: "opinions", when: "opinions", head: "Repeated", name: "whether other workers got the same", width: "132px", cell: (r) => <Opinions of={r} /> },
+    { id: "opinions", when: "opinions", head: "Repeated", name: "whether other workers got the same", width: "132px", sort: "replicas", cell: (r) => <Opinions of={r} /> },
     { id: "accuracy5", when: "accuracy5", head: "Top-5", name: "top-5 accuracy", width: "84px", sort: "accuracy5", numeric: true, cell: (r) => percent(r.accuracy5) },
     { id: "loss", when: "loss", head: "Loss", name: "mean loss", width: "80px", sort: "loss", numeric: true, cell: (r) => fixed(r.loss) },
     { id: "macs", when: "macs", head: "MACs", name: "multiply-accumulates", width: "84px", sort: "macs", numeric: true, cell: (r) => si(r.macs) },
@@ -100,7 +101,7 @@ function columnsOf(shown: Set<Optional>, c: Context): Column<Candidate>[] {
           "–"
         ),
     },
-    { id: "worker", when: "worker", head: "Worker", name: "worker that scored it", width: "72px", numeric: true, cell: (r) => r.worker ?? "–" },
+    { id: "worker", when: "worker", head: "Worker", name: "worker that scored it", width: "84px", sort: "worker", numeric: true, cell: (r) => r.worker ?? "–" },
     {
       id: "scored",
       when: "scored",
@@ -169,6 +170,7 @@ function Filters({ grouped, shown }: { grouped: boolean; shown: Set<Optional> })
   );
 }
 
+const highFirst = new Set(["accuracy", "accuracy5", "scored_at", "replicas"]); // until the reader turns them round
 const whole: Axis = { lo: 0, hi: 1 };
 
 // The axis of the intervals seen so far. It only grows: a table whose scale moves while it scrolls cannot be read.
@@ -186,7 +188,7 @@ function Flat({ search, shown }: { search: Search; shown: Set<Optional> }) {
   const { query } = route.value;
   const now = useNow(10_000);
   const sort = query.get("sort") ?? "accuracy";
-  const order = query.get("order") === "asc" ? "asc" : query.get("order") === "desc" ? "desc" : sort === "accuracy" || sort === "accuracy5" || sort === "scored_at" ? "desc" : "asc";
+  const order = query.get("order") === "asc" ? "asc" : query.get("order") === "desc" ? "desc" : highFirst.has(sort) ? "desc" : "asc";
   const filter = filterOf(query);
   const key = JSON.stringify([search.id, sort, order, filter]);
   const rows = useRows<Candidate>(
