@@ -161,7 +161,7 @@ static size_t winograd_floats(const struct cpu_conv *s);
 static size_t conv_work(const struct cpu_conv *s)
 {
     size_t floats = is_depthwise(s)   ? depthwise_floats(s)
-                    : is_winograd(s) ? winograd_floats(s)
+                    : wino_rows(s) ? winograd_floats(s)
                     : is_points(s)   ? (size_t)blocks_of(s->c) * POINTS * 16
                                      : (size_t)blocks_of(s->c) * band_choose(s, blocks_of(s->c), BAND_FLOATS).block;
     return runs_bytes(s->o) + floats * 4;
@@ -174,7 +174,7 @@ static void conv(const struct cpu_conv_args *a)
     struct conv_run c = {.a = a, .blob = a->packed, .tap = none, .pixels = (int64_t)s->n * s->oh * s->ow};
     float *buf = (float *)a->work + runs_bytes(s->o) / 4;
     assert(c.blob->c == s->c && c.blob->o == s->o && c.blob->taps <= MAX_TAPS);
-    assert(c.blob->sets > 1 ? is_winograd(s) : c.blob->taps == s->kh * s->kw);
+    assert(c.blob->sets > 1 ? wino_rows(s) : c.blob->taps == s->kh * s->kw);
     assert(!s->planar || (!a->in && s->groups == 1));
     if (a->stats.mean) {
         c.runs = a->work;

@@ -8,8 +8,8 @@
  * and workspaces are aligned to CPU_ALIGN bytes; nothing may overlap unless said.
  *
  * Order of summation. An output of a convolution is one chain of multiply-adds over (channel block, kernel row, kernel
- * column, lane) or, for a dense 3x3 of stride 1, one expression of the inputs of its tile of 4 x 4 outputs (winograd.h,
- * for wide ones), whatever n, the epilogue or the address; so a batch may be cut into smaller batches, or an affine
+ * column, lane) or, for a dense 3x3 of stride 1, one expression of the inputs of its tile of outputs (winograd.h,
+ * from 16 channels), whatever n, the epilogue or the address; so a batch may be cut into smaller batches, or an affine
  * be applied later by `sum`, with the same bits. Statistics are gathered over the stored values in runs of CPU_RUN
  * pixels from the tensor's first; so `conv` with statistics and `stats` over its output agree bitwise too.
  * Bits differ between instruction sets only.

@@ -4,16 +4,17 @@
  * block it started in but for whole further blocks, and lists the input channels it reads: all of them, or those of
  * the groups its outputs belong to, with zeros where an output's group does not read a channel. Weights follow in the
  * order of the sum: [input block][tap][lane][output]. A depthwise blob is [block][tap][16]. What winograd.h computes is
- * packed as 36 sets of a 1x1 convolution's weights, [set][input block][lane][output]. */
+ * packed as 24 or 36 sets of a 1x1 convolution's weights, [set][input block][lane][output]. */
 #ifndef WORKER_ENGINE_CPU_PACK_H
 #define WORKER_ENGINE_CPU_PACK_H
 
 enum {
     PANEL_BLOCKS = (3 * UNIT + 15) / 16, /* of the widest panel */
-    WINO_SETS = 36,
-    WINO_LEAST =
-        64 /* channels from which winograd.h is used: 1.7 times faster at 16 already, but with two to three times
-            * the rounding, which deep networks of narrow layers amplify (pi_nas_resnest50.py shows it) */
+    /* Channels from which winograd.h computes tiles of two rows, and of four. Four are faster at all widths; but their
+     * rounding, two to three times the direct kernel's in narrow layers, is what deep networks amplify
+     * (pi_nas_resnest50.py shows it). */
+    WINO_TWO = 16,
+    WINO_FOUR = 64,
 };
 
 struct panel {
@@ -70,17 +71,26 @@ static int64_t panel_floats(const struct panel *p, int taps)
     return (int64_t)round_up((size_t)(lanes * taps * p->units * UNIT), 16);
 }
 
-/* Whether winograd.h does it. */
-INL int is_winograd(const struct cpu_conv *s)
+/* Rows of the tiles with which winograd.h computes it: 2 or 4; 0: it does not. */
+INL int wino_rows(const struct cpu_conv *s)
 {
-    return s->kh == 3 && s->kw == 3 && s->stride == 1 && s->dilation == 1 && s->groups == 1 && !s->planar &&
-           s->c >= WINO_LEAST && s->o >= WINO_LEAST;
+    int32_t narrow = s->c < s->o ? s->c : s->o;
+    if (s->kh != 3 || s->kw != 3 || s->stride != 1 || s->dilation != 1 || s->groups != 1 || s->planar)
+        return 0;
+    return narrow >= WINO_FOUR ? 4 : narrow >= WINO_TWO ? 2 : 0;
+}
+
+/* Positions of a tile of m x 4 outputs. */
+INL int wino_sets(int m)
+{
+    return (m + 2) * 6;
 }
 
 /* Lays out the blob; writes the panels when asked to. Returns its floats. */
 static int64_t blob_layout(const struct cpu_conv *s, struct blob *b)
 {
-    int all = (s->o + UNIT - 1) / UNIT, n = 0, wino = is_winograd(s), taps = wino ? 1 : s->kh * s->kw;
+    int all = (s->o + UNIT - 1) / UNIT, n = 0, wino = wino_rows(s), taps = wino ? 1 : s->kh * s->kw;
+    int sets = wino ? wino_sets(wino) : 1;
     if (is_depthwise(s)) {
         int64_t at = (int64_t)round_up(sizeof *b, CPU_ALIGN) / 4;
         if (b)
@@ -91,12 +101,12 @@ static int64_t blob_layout(const struct cpu_conv *s, struct blob *b)
         n++;
     int64_t at = (int64_t)round_up(sizeof *b + (size_t)n * sizeof b->panels[0], CPU_ALIGN) / 4;
     if (b)
-        *b = (struct blob){.npanels = n, .c = s->c, .o = s->o, .taps = taps, .sets = wino ? WINO_SETS : 1};
+        *b = (struct blob){.npanels = n, .c = s->c, .o = s->o, .taps = taps, .sets = sets};
     for (int u = 0, i = 0; i < n; i++) {
         struct panel p = {.o = u * UNIT, .units = panel_units(s, u, all), .w = at};
         u += p.units;
         panel_inputs(s, &p, u * UNIT < s->o ? u * UNIT : s->o);
-        at += panel_floats(&p, taps) * (wino ? WINO_SETS : 1);
+        at += panel_floats(&p, taps) * sets;
         if (b)
             b->panels[i] = p;
     }
@@ -121,17 +131,18 @@ static void pack_panel(const struct cpu_conv *s, const struct panel *p, const fl
                 }
 }
 
-/* G g G' of one filter: see winograd.h. */
-static void pack_filter(const float *g, float *w, int64_t set)
+/* G g G' of one filter, for tiles of m rows: see winograd.h. */
+static void pack_filter(int m, const float *g, float *w, int64_t set)
 {
-    static const double at[6][3] = {{1, 0, 0},
-                                    {-2.0 / 3, -M_SQRT2 / 3, -1.0 / 3},
-                                    {-2.0 / 3, M_SQRT2 / 3, -1.0 / 3},
-                                    {1.0 / 6, M_SQRT2 / 6, 1.0 / 3},
-                                    {1.0 / 6, -M_SQRT2 / 6, 1.0 / 3},
-                                    {0, 0, 1}};
-    for (int i = 0; i < WINO_SETS; i++) {
-        const double *row = at[i / 6], *col = at[i % 6];
+    static const double two[4][3] = {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}};
+    static const double four[6][3] = {{1, 0, 0},
+                                      {-2.0 / 3, -M_SQRT2 / 3, -1.0 / 3},
+                                      {-2.0 / 3, M_SQRT2 / 3, -1.0 / 3},
+                                      {1.0 / 6, M_SQRT2 / 6, 1.0 / 3},
+                                      {1.0 / 6, -M_SQRT2 / 6, 1.0 / 3},
+                                      {0, 0, 1}};
+    for (int i = 0; i < wino_sets(m); i++) {
+        const double *row = m == 2 ? two[i / 6] : four[i / 6], *col = four[i % 6];
         double sum = 0;
         for (int j = 0; j < 9; j++)
             sum += row[j / 3] * col[j % 3] * (double)g[j];
@@ -145,7 +156,7 @@ static void pack_winograd(const struct cpu_conv *s, const struct panel *p, const
     for (int32_t c = 0; c < s->c; c++)
         for (int32_t o = p->o; o < p->o + p->units * UNIT; o++, w++)
             if (o < s->o)
-                pack_filter(oihw + ((int64_t)o * s->c + c) * 9, w, set);
+                pack_filter(wino_rows(s), oihw + ((int64_t)o * s->c + c) * 9, w, set);
 }
 
 static void pack_weights(const struct cpu_conv *s, const float *oihw, void *packed)
