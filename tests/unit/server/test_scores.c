@@ -191,8 +191,14 @@ TEST(scores_pages_brute_force)
             for (uint32_t i = 0; i < part.n; i++)
                 CHECK_INT(near[i], far[skip + i]);
         }
+    check_pages(s, SCORES_BY_TRUTH, 0, &f[0], 50);
     scores_clear_truth(s);
     check_pages(s, SCORES_BY_TRUTH, 0, &f[0], 50);
+    for (uint32_t row = 0; row < 40; row++) { /* the order that was just made is not for what was said since */
+        check_pages(s, SCORES_BY_OPINIONS, 1, &f[0], 50);
+        scores_repeated(s, row, row, row / 2);
+    }
+    check_pages(s, SCORES_BY_OPINIONS, 1, &f[0], 50);
     CHECK_INT(scores_set_truth(s, "no such", 1), 0);
     struct scores_cursor c;
     CHECK_INT(scores_cursor_parse("", &c), -1);
