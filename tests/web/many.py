@@ -47,9 +47,7 @@ def rows(search, n, images=10_000):
 
 def fill(c, n):
     """-> the parts of a search over the space, and the id of the finished one with n candidates."""
-    tiny.LAYERS = LAYERS
-    parts = tiny.fill(c, space())
-    tiny.LAYERS = 4
+    parts = tiny.fill(c, space(), LAYERS)
     search = tiny.search(c, parts, name=f"{n:,} candidates", strategy={"name": "random", "count": 1})["id"]
     c.api("POST", f"/searches/{search}/cancel")
     c.process.stop()
