@@ -18,6 +18,7 @@ static void write_out(struct server *s, struct err *err)
     if (db_commit(s->db, err) < 0) {
         log_error("commit_failed", "type=%s detail=\"%s\"", err_type(err->code), err->text);
         s->reload = 1;
+        s->lost++;
         s->ask_after_ms = clock_mono_ms() + RETRY_MS; /* a full disk does not need proposals */
         if (err->code == ERR_DISK_FULL)
             s->full_ms = clock_mono_ms() + FULL_MS;

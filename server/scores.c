@@ -285,15 +285,20 @@ int scores_set_truth(struct scores *s, const char *code, double accuracy)
     int64_t row = scores_find(s, code);
     if (row < 0)
         return 0;
-    s->truth[row] = accuracy;
-    s->truth_version++;
-    s->version++;
+    scores_set_truth_at(s, (uint32_t)row, accuracy);
     return 1;
 }
 
-void scores_clear_truth(struct scores *s)
+void scores_set_truth_at(struct scores *s, uint32_t row, double accuracy)
 {
-    for (uint32_t row = 0; row < s->count; row++)
+    s->truth[row] = accuracy;
+    s->truth_version++;
+    s->version++;
+}
+
+void scores_clear_truth(struct scores *s, uint32_t rows)
+{
+    for (uint32_t row = 0; row < rows && row < s->count; row++)
         s->truth[row] = NAN;
     s->truth_version++;
     s->version++;

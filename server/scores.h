@@ -66,6 +66,7 @@ void scores_get(const struct scores *s, uint32_t row, struct scores_row *out);
 int64_t scores_best(const struct scores *s); /* highest accuracy, then lower loss, then lower row; -1 when none */
 
 int scores_set_truth(struct scores *s, const char *code, double accuracy); /* 1 matched, 0 no such candidate */
-void scores_clear_truth(struct scores *s);
+void scores_set_truth_at(struct scores *s, uint32_t row, double accuracy);
+void scores_clear_truth(struct scores *s, uint32_t rows); /* of the first so many */
 
 #endif

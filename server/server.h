@@ -53,6 +53,8 @@ struct server {
     int64_t turn_ms;             /* what the last turn took */
     int64_t lazy_bytes, lazy_ms; /* pieces of uploads in the open transaction, and since when */
     int64_t full_ms;             /* the disk was full: writes are refused unseen until then */
+    int truth_busy;              /* a list of known accuracies is being stored */
+    uint64_t lost;               /* transactions that could not be committed */
     int stopping;
     int damaged; /* the database, found at the start */
     int reload;  /* memory and database differ: read everything again after this turn */

@@ -3,9 +3,13 @@ scores agree with known accuracies. A played worker gives scores that are a func
 can be worked out here again."""
 import collections
 import concurrent.futures
+import contextlib
 import itertools
+import json
 import math
 import random
+import select
+import socket
 import sqlite3
 
 import numpy
@@ -235,6 +239,46 @@ def test_a_bad_truth_leaves_the_old_one(one):
         assert one.server.request("PUT", f"/searches/{one.search}/truth", **kwargs).status_code == 422
         shown = [r["code"] for r in one.server.ranking(one.search) if r.get("truth") is not None]
         assert shown == [one.rows[0]["code"]]
+
+
+def test_a_new_truth_replaces_the_old_one(one):
+    codes = [r["code"] for r in one.rows[:6]]
+    for given in (codes, codes[1:4] + ["unheard-of"], codes[2:3], [], codes[4:]):
+        answer = one.server.api("PUT", f"/searches/{one.search}/truth", {"accuracies": {c: .5 for c in given}})
+        matched = [c for c in given if c in codes]
+        assert answer == {"matched": len(matched), "unknown": len(given) - len(matched)}
+        shown = [r["code"] for r in one.server.ranking(one.search) if r.get("truth") is not None]
+        assert sorted(shown) == sorted(matched)
+        with contextlib.closing(sqlite3.connect(f"file:{one.server.data}/subrank.db?mode=ro", uri=True)) as db:
+            stored = [c for c, in db.execute("SELECT code FROM truth WHERE search = ?", (one.search,))]
+        assert sorted(stored) == sorted(given)
+
+
+@pytest.mark.parametrize("kind", ["text/csv", "application/json"])
+def test_others_are_served_while_a_long_truth_is_stored(one, kind):
+    """Counted, not timed: requests that begin and end between two slices of it."""
+    codes = [f"unheard-of-{i:06}" for i in range(100_000)] + [one.rows[0]["code"]]
+    body = ("".join(f"{c},.5\n" for c in codes) if kind == "text/csv"
+            else json.dumps({"accuracies": dict.fromkeys(codes, .5)})).encode()
+    path, host = f"/api/v1/searches/{one.search}/truth", one.server.url.split("//")[1]
+    head = (f"PUT {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {one.server.token()}\r\n"
+            f"Content-Type: {kind}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n").encode()
+    seen, refused = {}, set()
+    db = sqlite3.connect(f"file:{one.server.data}/subrank.db?mode=ro", uri=True)
+    with contextlib.closing(db), socket.create_connection(host.split(":"), timeout=120) as s:
+        s.sendall(head + body[:-1])
+        one.server.api("GET", "/version")
+        s.sendall(body[-1:])
+        while not select.select([s], [], [], 0)[0]:
+            one.server.api("GET", "/version")
+            stored, = db.execute("SELECT count(*) FROM truth WHERE code LIKE 'unheard-of-%'").fetchone()
+            if len(seen) == 3:
+                refused.add(one.server.call("PUT", f"/searches/{one.search}/truth", {"accuracies": {}})[0])
+            seen[stored] = seen.get(stored, 0) + 1
+        answer = b"".join(iter(lambda: s.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 200 ") and json.loads(answer.split(b"\r\n\r\n", 1)[1])["matched"] == 1, answer
+    assert sum(0 < n < 100_000 for n in seen) >= 5 and refused == {503}, (seen, refused)
+    one.server.api("PUT", f"/searches/{one.search}/truth", {"accuracies": {}})
 
 
 def test_accuracies_known_before_an_architecture_is_proposed(one):

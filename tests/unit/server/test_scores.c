@@ -192,7 +192,7 @@ TEST(scores_pages_brute_force)
                 CHECK_INT(near[i], far[skip + i]);
         }
     check_pages(s, SCORES_BY_TRUTH, 0, &f[0], 50);
-    scores_clear_truth(s);
+    scores_clear_truth(s, scores_count(s));
     check_pages(s, SCORES_BY_TRUTH, 0, &f[0], 50);
     for (uint32_t row = 0; row < 40; row++) { /* the order that was just made is not for what was said since */
         check_pages(s, SCORES_BY_OPINIONS, 1, &f[0], 50);
