@@ -85,6 +85,19 @@ return [...document.querySelectorAll('header.top *, main *')].filter(e => {
 """
 
 
+@pytest.mark.parametrize("width", [1440, 1000, 730])
+def test_no_table_sticks_out_of_its_panel(full, page, width):
+    page.sign_in(full)
+    page.look(width, 900)
+    for where in ["/searches/1?tab=trust", "/searches/1/candidates/2222", "/admin", "/library/spaces/1"]:
+        page.open(full.url + where)
+        page.loaded()
+        page.one(".panel table.list")
+        out = page.js("""return [...document.querySelectorAll('.panel table.list')].map(t => [t.innerText.slice(0, 80),
+            Math.round(t.getBoundingClientRect().right - t.closest('.panel').getBoundingClientRect().right)]).filter(([, by]) => by > 0)""")
+        assert not out, (where, out)
+
+
 def test_nothing_is_cut_off_on_a_narrow_screen(full, page):
     page.sign_in(full)
     page.look(390, 844)

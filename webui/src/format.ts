@@ -79,7 +79,7 @@ export function percent(value: number | null | undefined, digits = 2): string {
 
 export function fixed(value: number | null | undefined, digits = 3): string {
   if (value == null || !Number.isFinite(value)) return "–";
-  return value.toFixed(digits).replace(/^-/, "−");
+  return value.toFixed(digits).replace(/^-(?=[0.]*$)/, "").replace(/^-/, "−");
 }
 
 export function duration(seconds: number | null | undefined): string {

@@ -57,7 +57,7 @@ export function Parallel({ decisions, data, brush, height, onBrush, onPick }: Pr
   const [drag, setDrag] = useState<{ axis: number; from: number; to: number } | null>(null);
   const svg = useRef<SVGSVGElement>(null);
   const axes = decisions.length + 1;
-  const inner = Math.max(width, 2 * SIDE + 52 * (axes - 1) + 40);
+  const inner = Math.max(width, 2 * SIDE + 60 * (axes - 1) + 40);
   const x = (axis: number) => SIDE + (axis * (inner - 2 * SIDE - 30)) / Math.max(1, axes - 1);
   const bottom = height - BOTTOM;
   const lists = decisions.map((decision, d) => optionsOf(decision, d, data));

@@ -130,7 +130,7 @@ function Audit() {
                 </td>
                 <td data-label="Who">{a.who}</td>
                 <td data-label="Did">{a.action}</td>
-                <td data-label="To" class="wide">
+                <td data-label="To" class="wide anywhere">
                   {a.what}
                 </td>
               </tr>
