@@ -156,3 +156,21 @@ def test_no_change_falls_between_a_look_and_the_stream(long, page, late):
         return ["open" in calls[:i] for i, c in enumerate(calls) if "/ranking" in c]
 
     page.wait("a look after it was open, and one before if it was late", lambda: looks() == ([False, True] if late else [True]))
+
+
+def test_a_key_held_down_opens_a_row_and_presses_nothing_in_it(long, page):
+    open_table(long, page)
+    page.type(".vtable", Keys.ARROW_DOWN)
+
+    def enter(kind, **more):
+        page.driver.execute_cdp_cmd("Input.dispatchKeyEvent", {
+            "type": kind, "key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13, **more})
+
+    enter("rawKeyDown")
+    page.wait("the row", lambda: page.js("return document.querySelector('dialog:modal .code-full')?.innerText") == true(long, 1)[0])
+    enter("char", text="\r")  # the rest of the first key press, and then the next, come when the row is open
+    enter("rawKeyDown", autoRepeat=True)
+    enter("char", text="\r", autoRepeat=True)
+    enter("keyUp")
+    page.rest(300)
+    assert page.all("dialog:modal")

@@ -180,6 +180,7 @@ export function Dialog(props: { title: string; onClose: () => void; children: Co
     const dialog = ref.current!;
     const before = document.activeElement as HTMLElement | null;
     dialog.showModal();
+    dialog.focus(); // not its first button: a key still held down would press that
     return () => {
       dialog.close();
       before?.focus?.();
@@ -189,6 +190,7 @@ export function Dialog(props: { title: string; onClose: () => void; children: Co
     <dialog
       ref={ref}
       class={props.side ? "side" : ""}
+      tabIndex={-1}
       aria-label={props.title}
       onCancel={(e) => (e.preventDefault(), props.onClose())}
       onClick={(e) => e.target === ref.current && props.onClose()}
