@@ -372,3 +372,29 @@ def test_a_full_disk(coordinator, tmp_path):
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     assert world.deliver(world.lease())[0] == 200
     audit(victim)
+
+
+@pytest.mark.parametrize("kind", [WRITE_EIO, SYNC_EIO], ids=["EIO", "sync"])
+def test_a_list_of_accuracies_loses_a_part(coordinator, full, tmp_path, kind):
+    """It is stored in slices with a commit each: when one of these fails, the whole list is refused."""
+    victim = Victim(coordinator, tmp_path)
+    world = World(victim)
+    path, refused = f"searches/{world.search}/truth", 0
+    for at in range(4, 60 if full else 16, 2):
+        known = {f"{at}-{i:05}": .5 + at / 1000 for i in range(40_000)}
+        victim.faults.arm(kind, at if kind == SYNC_EIO else 20 * at)
+        status, body = victim.call("PUT", path, {"accuracies": known})
+        victim.faults.disarm()
+        victim.revive(f"accuracies, fault {at}")
+        assert status in (200, 500, 503), (at, status, body)
+        refused += status != 200
+        if status == 200:
+            db = sqlite3.connect(victim.server.data / "subrank.db")
+            stored = dict(db.execute("SELECT code, accuracy FROM truth WHERE search = ?", (world.search,)))
+            db.close()
+            whole = stored == known
+            assert whole, (at, len(stored))
+    print(f"{refused} lists refused")
+    assert refused
+    rig.wait_for("room for a list", lambda: victim.call("PUT", path, {"accuracies": {"0": .5}})[0] == 200, 20)
+    audit(victim)
