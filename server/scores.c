@@ -2,6 +2,7 @@
 #include "server/scores.h"
 
 #include "server/scores_importance.h"
+#include "server/scores_kept.h"
 #include "server/scores_table.h"
 
 #include <assert.h>
@@ -29,8 +30,11 @@ struct scores *scores_new(int ndecisions, scores_decode_fn *decode, void *ctx)
 
 void scores_free(struct scores *s)
 {
-    if (!s)
+    if (!s || s->readers) {
+        if (s)
+            s->unwanted = 1;
         return;
+    }
 #define COLUMN_FREE(type, name) free(s->name);
     SCORES_TABLE(COLUMN_FREE)
 #undef COLUMN_FREE
@@ -39,10 +43,45 @@ void scores_free(struct scores *s)
     free(s->class_key);
     free(s->genes);
     map_clear(&s->classes);
-    scores_order_clear(s);
+    scores_kept_clear(s);
     scores_view_clear(s);
     scores_importance_clear(s);
     free(s);
+}
+
+void scores_hold(struct scores *s)
+{
+    s->readers++;
+}
+
+void scores_let_go(struct scores *s)
+{
+    if (--s->readers > 0)
+        return;
+    for (size_t i = 0; i < s->nworn; i++)
+        free(s->worn[i]);
+    free(s->worn);
+    s->worn = NULL;
+    s->nworn = 0;
+    if (s->unwanted)
+        scores_free(s);
+}
+
+/* `old` with its first `used` bytes, in a place of `size`; NULL: no memory, and all is as it was. */
+static void *resized(struct scores *s, void *old, size_t used, size_t size)
+{
+    if (!s->readers || !old)
+        return realloc(old, size);
+    void **worn = realloc(s->worn, (s->nworn + 1) * sizeof *worn);
+    if (!worn)
+        return NULL;
+    s->worn = worn;
+    void *fresh = malloc(size);
+    if (!fresh)
+        return NULL;
+    memcpy(fresh, old, used);
+    s->worn[s->nworn++] = old;
+    return fresh;
 }
 
 static int grow_columns(struct scores *s, uint32_t least)
@@ -55,7 +94,7 @@ static int grow_columns(struct scores *s, uint32_t least)
         return -1;
 #define COLUMN_GROW(type, name)                                                                                        \
     {                                                                                                                  \
-        type *grown = realloc(s->name, cap * sizeof(type));                                                            \
+        type *grown = resized(s, s->name, s->count * sizeof(type), cap * sizeof(type));                                \
         if (!grown)                                                                                                    \
             return -1;                                                                                                 \
         s->name = grown;                                                                                               \
@@ -73,7 +112,7 @@ static int grow_pool(struct scores *s, size_t more)
     size_t cap = s->pool_cap ? s->pool_cap : 4096;
     while (cap < s->pool_n + more)
         cap *= 2;
-    char *grown = realloc(s->pool, cap);
+    char *grown = resized(s, s->pool, s->pool_n, cap);
     if (!grown)
         return -1;
     s->pool = grown;

@@ -37,27 +37,6 @@ static int unbounded(const struct scores_filter *f)
            isnan(f->loss_min) && isnan(f->loss_max);
 }
 
-int scores_passes(const struct scores *s, const struct scores_filter *f, uint32_t row)
-{
-    if (s->macs[row] < f->macs_min || s->macs[row] > f->macs_max || s->params[row] < f->params_min ||
-        s->params[row] > f->params_max || s->generation[row] < f->generation_min ||
-        s->generation[row] > f->generation_max)
-        return 0;
-    if ((f->status >= 0 && s->status[row] != f->status) || (f->class_id >= 0 && s->class_id[row] != f->class_id) ||
-        (f->worker && s->worker[row] != f->worker))
-        return 0;
-    if (f->allow && !chosen(s, f->allow, row))
-        return 0;
-    if (f->prefix && strncmp(scores_code(s, row), f->prefix, strlen(f->prefix)) != 0)
-        return 0;
-    if (unbounded(f))
-        return 1;
-    return s->status[row] == SCORES_SCORED && !(scores_accuracy(s, row) < f->accuracy_min) &&
-           !(scores_accuracy(s, row) > f->accuracy_max) && !(scores_top5(s, row) < f->top5_min) &&
-           !(scores_top5(s, row) > f->top5_max) && (isnan(f->loss_min) || s->loss[row] >= f->loss_min) &&
-           (isnan(f->loss_max) || s->loss[row] <= f->loss_max);
-}
-
 int scores_lets_all_pass(const struct scores_filter *f)
 {
     return f->macs_min == 0 && f->macs_max == UINT64_MAX && f->params_min == 0 && f->params_max == UINT64_MAX &&
@@ -65,12 +44,46 @@ int scores_lets_all_pass(const struct scores_filter *f)
            !f->worker && !f->prefix && !f->allow && unbounded(f);
 }
 
-uint32_t scores_count_passing(const struct scores *s, const struct scores_filter *f)
+/* Both false for a value or bound that is not there. */
+static int inside(double x, double min, double max)
 {
-    if (scores_lets_all_pass(f))
-        return s->count;
+    return !(x < min) && !(x > max);
+}
+
+/* One bound after the other over all rows that are left: each loop is short and has no branch. */
+uint32_t scores_passing(const struct scores *s, const struct scores_filter *f, uint32_t from, uint32_t end,
+                        uint32_t *rows)
+{
     uint32_t n = 0;
-    for (uint32_t row = 0; row < s->count; row++)
-        n += (uint32_t)scores_passes(s, f, row);
+    while (from < end)
+        rows[n++] = from++;
+#define KEEP(bound, test)                                                                                              \
+    if (bound) {                                                                                                       \
+        uint32_t kept = 0;                                                                                             \
+        for (uint32_t i = 0; i < n; i++) {                                                                             \
+            uint32_t row = rows[i];                                                                                    \
+            rows[kept] = row;                                                                                          \
+            kept += (uint32_t)(test);                                                                                  \
+        }                                                                                                              \
+        n = kept;                                                                                                      \
+    }
+    KEEP(f->macs_min > 0 || f->macs_max < UINT64_MAX, (s->macs[row] >= f->macs_min) & (s->macs[row] <= f->macs_max))
+    KEEP(f->params_min > 0 || f->params_max < UINT64_MAX,
+         (s->params[row] >= f->params_min) & (s->params[row] <= f->params_max))
+    KEEP(f->generation_min > 0 || f->generation_max < UINT32_MAX,
+         (s->generation[row] >= f->generation_min) & (s->generation[row] <= f->generation_max))
+    KEEP(f->status >= 0, s->status[row] == f->status)
+    KEEP(f->class_id >= 0, s->class_id[row] == f->class_id)
+    KEEP(f->worker, s->worker[row] == f->worker)
+    KEEP(!unbounded(f), s->status[row] == SCORES_SCORED)
+    KEEP(!isnan(f->accuracy_min) || !isnan(f->accuracy_max),
+         inside(scores_accuracy(s, row), f->accuracy_min, f->accuracy_max))
+    KEEP(!isnan(f->top5_min) || !isnan(f->top5_max), inside(scores_top5(s, row), f->top5_min, f->top5_max))
+    KEEP(!isnan(f->loss_min), s->loss[row] >= f->loss_min)
+    KEEP(!isnan(f->loss_max), s->loss[row] <= f->loss_max)
+    size_t begin = f->prefix ? strlen(f->prefix) : 0;
+    KEEP(f->prefix, strncmp(scores_code(s, row), f->prefix, begin) == 0)
+    KEEP(f->allow, chosen(s, f->allow, row))
+#undef KEEP
     return n;
 }

@@ -1,8 +1,9 @@
 /* scores_order: ranking pages by any column with any filter and keyset cursors.
  *
- * Small tables are sorted on first use, and the order is kept; rows that came since are merged in. In large ones a page
- * is picked by a look at all rows, ten to forty milliseconds for a million, until somebody has built the order on
- * another thread: from then on a page takes microseconds. */
+ * Small tables are sorted on first use, and the order is kept (scores_kept.h); rows that came since are merged in. In
+ * large ones a page is picked by a look at all rows, some milliseconds for a million, until somebody has built the
+ * order on another thread: from then on a page without filter takes microseconds, and a filter's look at all rows some
+ * milliseconds. */
 #ifndef SERVER_SCORES_ORDER_H
 #define SERVER_SCORES_ORDER_H
 
@@ -56,14 +57,6 @@ struct scores_page {
 int scores_page(struct scores *s, enum scores_column by, int descending, const struct scores_filter *f,
                 const struct scores_cursor *after, uint32_t limit, uint32_t *rows, struct scores_page *out,
                 struct err *err);
-
-/* Sorting a million rows takes a tenth of a second and more. begin copies what is sorted, run sorts and may be called
- * on another thread, end keeps the order (s NULL: the table is gone) and frees b. */
-struct scores_build;
-int scores_build_wanted(struct scores *s, enum scores_column by, int descending);
-struct scores_build *scores_build_begin(struct scores *s, enum scores_column by, int descending); /* NULL: no memory */
-void scores_build_run(struct scores_build *b);
-void scores_build_end(struct scores *s, struct scores_build *b);
 
 /* A cursor as text for URLs, and back; parse returns -1 for what no cursor is. */
 enum { SCORES_CURSOR_TEXT = 40 };

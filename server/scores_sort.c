@@ -10,7 +10,7 @@ const uint64_t scores_missing = UINT64_MAX;
 
 /* ---- keys */
 
-static uint64_t double_key(double x)
+static inline uint64_t double_key(double x)
 {
     if (isnan(x))
         return scores_missing;
@@ -43,45 +43,6 @@ static double interval_square(double k, double n)
     return (k * (n - k) / n + z2 / 4) / ((n + z2) * (n + z2));
 }
 
-static uint64_t rising_key(const struct scores *s, enum scores_column by, uint32_t row)
-{
-    if (scores_of_result(by) && s->status[row] != SCORES_SCORED)
-        return scores_missing;
-    switch (by) {
-    case SCORES_BY_ACCURACY:
-        return double_key(scores_accuracy(s, row));
-    case SCORES_BY_LOSS:
-        return double_key(s->loss[row]);
-    case SCORES_BY_MACS:
-        return s->macs[row];
-    case SCORES_BY_PARAMS:
-        return s->params[row];
-    case SCORES_BY_GENERATION:
-        return s->generation[row];
-    case SCORES_BY_CLASS:
-        return s->class_id[row];
-    case SCORES_BY_INDEX:
-        return row;
-    case SCORES_BY_SCORED_AT:
-        return (uint64_t)s->scored_at[row];
-    case SCORES_BY_WORKER:
-        return (uint64_t)s->worker[row];
-    case SCORES_BY_TOP5:
-        return double_key(scores_top5(s, row));
-    case SCORES_BY_TRUTH:
-        return double_key(s->truth[row]);
-    case SCORES_BY_INTERVAL:
-        return double_key(interval_square(s->n_correct[row], s->n_images[row]));
-    case SCORES_BY_OPINIONS:
-        return (uint64_t)s->repeats[row] << 8 | s->agreed[row];
-    case SCORES_BY_CODE:
-        return code_chunk(scores_code(s, row), 0);
-    case SCORES_COLUMNS:
-        break;
-    }
-    return 0;
-}
-
 struct scores_sorting scores_sorting(const struct scores *s, enum scores_column by, int descending)
 {
     return (struct scores_sorting){by, descending, {s->pool, s->code}};
@@ -92,9 +53,76 @@ static uint64_t turned(const struct scores_sorting *o, uint64_t key)
     return o->descending && key != scores_missing ? scores_missing - 1 - key : key;
 }
 
+/* The first eight characters, which is what most keys of codes are made of. */
+static uint64_t code_start(const char *code)
+{
+    uint64_t key = 0;
+    for (int i = 0; i < 8; i++) {
+        key = key << 8 | (unsigned char)*code;
+        code += *code != 0;
+    }
+    return key;
+}
+
+static void rising_keys(const struct scores *s, enum scores_column by, const uint32_t *rows, size_t n, uint64_t *keys)
+{
+#define KEYS(value)                                                                                                    \
+    for (size_t i = 0; i < n; i++) {                                                                                   \
+        uint32_t row = rows[i];                                                                                        \
+        keys[i] = (value);                                                                                             \
+    }                                                                                                                  \
+    break
+    switch (by) {
+    case SCORES_BY_ACCURACY:
+        KEYS(double_key(scores_accuracy(s, row)));
+    case SCORES_BY_LOSS:
+        KEYS(double_key(s->loss[row]));
+    case SCORES_BY_MACS:
+        KEYS(s->macs[row]);
+    case SCORES_BY_PARAMS:
+        KEYS(s->params[row]);
+    case SCORES_BY_GENERATION:
+        KEYS(s->generation[row]);
+    case SCORES_BY_CLASS:
+        KEYS(s->class_id[row]);
+    case SCORES_BY_INDEX:
+        KEYS(row);
+    case SCORES_BY_SCORED_AT:
+        KEYS((uint64_t)s->scored_at[row]);
+    case SCORES_BY_WORKER:
+        KEYS((uint64_t)s->worker[row]);
+    case SCORES_BY_TOP5:
+        KEYS(double_key(scores_top5(s, row)));
+    case SCORES_BY_TRUTH:
+        KEYS(double_key(s->truth[row]));
+    case SCORES_BY_INTERVAL:
+        KEYS(double_key(interval_square(s->n_correct[row], s->n_images[row])));
+    case SCORES_BY_OPINIONS:
+        KEYS((uint64_t)s->repeats[row] << 8 | s->agreed[row]);
+    case SCORES_BY_CODE:
+        KEYS(code_start(scores_code(s, row)));
+    case SCORES_COLUMNS:
+        break;
+    }
+#undef KEYS
+}
+
+void scores_keys(const struct scores *s, const struct scores_sorting *o, const uint32_t *rows, size_t n, uint64_t *keys)
+{
+    rising_keys(s, o->by, rows, n, keys);
+    if (scores_of_result(o->by))
+        for (size_t i = 0; i < n; i++)
+            keys[i] = s->status[rows[i]] == SCORES_SCORED ? keys[i] : scores_missing;
+    if (o->descending)
+        for (size_t i = 0; i < n; i++)
+            keys[i] = turned(o, keys[i]);
+}
+
 struct scores_entry scores_entry_of(const struct scores *s, const struct scores_sorting *o, uint32_t row)
 {
-    return (struct scores_entry){turned(o, rising_key(s, o->by, row)), row};
+    struct scores_entry e = {.row = row};
+    scores_keys(s, o, &row, 1, &e.key);
+    return e;
 }
 
 static const char *code_of(const struct scores_sorting *o, uint32_t row)

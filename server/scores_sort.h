@@ -30,6 +30,9 @@ extern const uint64_t scores_missing; /* key of a row without a value: last in e
 
 int scores_of_result(enum scores_column by); /* has a value only once scored */
 struct scores_sorting scores_sorting(const struct scores *s, enum scores_column by, int descending);
+/* Keys of n rows. Reads no more than the column and, where it is one of results, the status. */
+void scores_keys(const struct scores *s, const struct scores_sorting *o, const uint32_t *rows, size_t n,
+                 uint64_t *keys);
 struct scores_entry scores_entry_of(const struct scores *s, const struct scores_sorting *o, uint32_t row);
 int scores_before(const struct scores_sorting *o, struct scores_entry a, struct scores_entry b); /* a stands before b */
 

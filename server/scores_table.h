@@ -68,6 +68,10 @@ struct scores {
 
     struct scores_sorted orders[SCORES_COLUMNS][2];
     uint64_t clock;
+    uint32_t readers; /* other threads that read rows which no longer change, where they lie now */
+    void **worn;      /* columns that grew meanwhile, as they were */
+    size_t nworn;
+    int unwanted; /* to be freed after the last reader */
     struct {
         uint64_t version;
         uint32_t *rows;
@@ -97,10 +101,15 @@ static inline double scores_top5(const struct scores *s, uint32_t row)
     return (double)s->n_top5[row] / (double)s->n_images[row];
 }
 
-int scores_passes(const struct scores *s, const struct scores_filter *f, uint32_t row); /* genes must be decoded */
 int scores_lets_all_pass(const struct scores_filter *f);
-uint32_t scores_count_passing(const struct scores *s, const struct scores_filter *f);
-void scores_order_clear(struct scores *s);
+/* Those of the rows from .. end - 1 that pass, in order, into rows[end - from]; how many. Genes must be decoded. */
+uint32_t scores_passing(const struct scores *s, const struct scores_filter *f, uint32_t from, uint32_t end,
+                        uint32_t *rows);
 void scores_view_clear(struct scores *s);
+
+/* Between the two, what another thread may read stays where it is, and is freed by the last of them: a copy of *s by
+ * value then shows what cannot change any more (values of rows that were there, results of rows in the log). */
+void scores_hold(struct scores *s);
+void scores_let_go(struct scores *s);
 
 #endif

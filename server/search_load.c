@@ -7,6 +7,7 @@
 #include "proto/space.h"
 #include "server/db.h"
 #include "server/request.h"
+#include "server/scores_kept.h"
 #include "server/search_space.h"
 #include "server/searches.h"
 #include "server/server.h"
@@ -258,25 +259,10 @@ int search_load_begin(struct server *s, struct request *rq, struct search_run *r
 /* ---- orders */
 
 struct search_sort {
-    uv_timer_t timer;       /* first, so that its handle is the whole */
     struct search_run *run; /* NULL: it went away, or its rows did */
-    enum scores_column by;
-    int descending;
     struct scores_build *build;
     uv_work_t work;
 };
-
-static void sort_free(uv_handle_t *timer)
-{
-    free(timer);
-}
-
-static void sort_end(struct search_sort *x)
-{
-    if (x->run)
-        x->run->sorting = NULL;
-    uv_close((uv_handle_t *)&x->timer, sort_free);
-}
 
 static void sort_work(uv_work_t *work)
 {
@@ -289,21 +275,9 @@ static void sort_done(uv_work_t *work, int status)
     struct search_sort *x = work->data;
     (void)status;
     scores_build_end(x->run ? x->run->scores : NULL, x->build);
-    sort_end(x);
-}
-
-/* After the answer that wanted the order has left: copying takes a while too. */
-static void sort_begin(uv_timer_t *timer)
-{
-    struct search_sort *x = timer->data;
-    if (x->run && x->run->scores)
-        x->build = scores_build_begin(x->run->scores, x->by, x->descending);
-    if (!x->build) {
-        sort_end(x); /* the next page tries again */
-        return;
-    }
-    int rc = uv_queue_work(timer->loop, &x->work, sort_work, sort_done);
-    assert(rc == 0); /* it fails only without a function */
+    if (x->run)
+        x->run->sorting = NULL;
+    free(x);
 }
 
 void search_load_order(struct server *s, struct search_run *r, enum scores_column by, int descending)
@@ -311,14 +285,14 @@ void search_load_order(struct server *s, struct search_run *r, enum scores_colum
     if (r->sorting || !scores_build_wanted(r->scores, by, descending))
         return;
     struct search_sort *x = calloc(1, sizeof *x);
-    if (!x)
-        return;
+    if (!x || !(x->build = scores_build_begin(r->scores, by, descending))) {
+        free(x);
+        return; /* the next page tries again */
+    }
     x->run = r;
-    x->by = by;
-    x->descending = descending;
-    x->work.data = x->timer.data = x;
-    uv_timer_init(s->loop, &x->timer);
-    uv_timer_start(&x->timer, sort_begin, 0, 0);
+    x->work.data = x;
+    int rc = uv_queue_work(s->loop, &x->work, sort_work, sort_done);
+    assert(rc == 0); /* it fails only without a function */
     r->sorting = x;
 }
 
