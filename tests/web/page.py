@@ -1,4 +1,5 @@
 """Headless Chromium, driven as a user does: by what is written on the page."""
+import os
 import time
 
 from selenium import webdriver
@@ -6,16 +7,55 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 
-PATIENCE = 60  # seconds; only a page that never shows it takes that long
+SLOW = float(os.environ.get("SUBRANK_TEST_SLOW", 1))  # times that the page's own thread is slowed down, to look for races
+LATENCY = float(os.environ.get("SUBRANK_TEST_LATENCY", 0))  # milliseconds that every answer comes later
+PATIENCE = 60 * SLOW  # seconds; only a page that never shows it takes that long
 
-# Messages go away by themselves, on a slow machine before anybody looked: they are written down.
+# Messages go away by themselves, on a slow machine before anybody looked: they are written down. And it is counted what the
+# page waits for: answers (but for the event stream) and timers; long ones only take messages away.
 TELL = """
 window.told = [];
 new MutationObserver(() => {
   for (const toast of document.querySelectorAll('.toast'))
     if (!window.told.includes(toast.textContent)) window.told.push(toast.textContent);
 }).observe(document, {childList: true, characterData: true, subtree: true});
+{
+  const ask = window.fetch, set = window.setTimeout, clear = window.clearTimeout, due = new Set();
+  let asked = 0;
+  window.fetch = async (url, init) => {
+    if (String(url).endsWith('/events')) return ask(url, init);
+    asked++;
+    try {
+      const answer = await ask(url, init);
+      await answer.clone().arrayBuffer();
+      return answer;
+    } finally { set(() => asked--); }
+  };
+  window.setTimeout = (act, ms, ...rest) => {
+    const id = set(() => { due.delete(id); act(...rest); }, ms);
+    if (!(ms >= 5000)) due.add(id);
+    return id;
+  };
+  window.clearTimeout = id => { due.delete(id); clear(id); };
+  window.waits = () => asked + due.size;
+}
 """
+
+# Three frames in which it waits for nothing; or false.
+AT_REST = """
+const done = arguments[0];
+let n = 0;
+requestAnimationFrame(function look() { window.waits() ? done(false) : ++n === 3 ? done(true) : requestAnimationFrame(look); });
+"""
+
+# Where an element is, once it is there for two frames; and where a click ends.
+STILL = """
+const [e, done] = arguments, box = () => JSON.stringify(e.getBoundingClientRect()), was = box();
+requestAnimationFrame(() => requestAnimationFrame(() => done(e.isConnected && box() === was)));
+"""
+AIM = "const [e] = arguments; window.hit = null; addEventListener('click', at => window.hit = e.contains(at.target), {capture: true, once: true})"
+NAMED = """return [...document.querySelectorAll('button, a, summary')].find(e =>
+  (e.ariaLabel ?? e.innerText).trim() === arguments[0] && !e.disabled && e.checkVisibility({visibilityProperty: true}))"""
 
 # Timers of so many milliseconds and more run when the test says so, by pass().
 HOLD = """
@@ -29,6 +69,21 @@ HOLD = """
   };
   window.clearTimeout = id => { held.delete(id); clear(id); };
   window.pass = () => { const due = [...held.values()]; held.clear(); due.forEach(act => act()); return due.length; };
+}
+"""
+
+# Answers to addresses that hold window.gate wait until window.gate is '' and held ones are let go.
+GATE = """
+{
+  const ask = window.fetch;
+  window.gate = '';
+  window.held = [];
+  window.fetch = async (url, init) => {
+    const answer = await ask(url, init);
+    if (window.gate && String(url).includes(window.gate)) await new Promise(go => window.held.push(go));
+    return answer;
+  };
+  window.open_gate = () => { window.gate = ''; window.held.splice(0).forEach(go => go()); };
 }
 """
 
@@ -48,6 +103,12 @@ class Page:
     def look(self, width, height, dark=False):
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]})
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False})
+        if SLOW > 1:
+            self.driver.execute_cdp_cmd("Emulation.setCPUThrottlingRate", {"rate": SLOW})
+        if LATENCY:
+            self.driver.execute_cdp_cmd("Network.enable", {})
+            self.driver.execute_cdp_cmd("Network.emulateNetworkConditions",
+                                        {"offline": False, "latency": LATENCY, "downloadThroughput": -1, "uploadThroughput": -1})
 
     def close(self):
         self.driver.quit()
@@ -93,9 +154,14 @@ class Page:
     def sees(self, text, patience=PATIENCE):
         return self.wait(repr(text), lambda: text in self.text(), patience)
 
+    def at_rest(self):
+        """The page waits for nothing: what it shows stays until something happens."""
+        self.wait("the page to rest", lambda: self.driver.execute_async_script(AT_REST))
+
     def loaded(self):
         """The page has its heading and waits for nothing more."""
         self.wait("the page to be loaded", lambda: self.all("h1, h3") and "Loading" not in self.text())
+        self.at_rest()
 
     def told(self, text):
         """The page says it in passing; it may be gone again."""
@@ -107,20 +173,25 @@ class Page:
     def one(self, css):
         return self.wait(css, lambda: self.all(css))[0]
 
+    def strike(self, element):
+        """Clicks with the mouse; true when it met the element: a page that moves meanwhile makes it miss."""
+        if not self.driver.execute_async_script(STILL, element):
+            return False
+        self.js(AIM, element)
+        element.click()
+        return self.js("return window.hit !== false && window.hit !== null")  # undefined: it led to another document
+
     def click(self, words):
         """The button, link or summary of this name, as soon as it can be clicked."""
-        def press():
-            for e in self.all("button, a, summary"):
-                name = (e.get_attribute("aria-label") or e.text).strip()
-                if name == words and e.is_displayed():
-                    e.click()
-                    return True
-            return False
-        self.wait(f"button {words!r}", press)
+        self.wait(f"button {words!r}", lambda: (e := self.js(NAMED, words)) and self.strike(e))
 
     def press(self, css):
         """The first element of this kind, as soon as it can be clicked."""
-        self.wait(css, lambda: [e.click() for e in self.all(css)[:1]])
+        self.wait(css, lambda: (found := self.all(css)) and self.strike(found[0]))
+
+    def tick(self, label):
+        """The check box with this label."""
+        self.wait(f"a tick at {label!r}", lambda: self.strike(self.field(label)))
 
     def type(self, css, *keys):
         self.wait(css, lambda: [e.send_keys(*keys) for e in self.all(css)[:1]])

@@ -10,7 +10,7 @@ import scripted
 import tiny
 from conftest import find_browser
 from cluster import ROOT, SHARED, Cluster, store_macro
-from page import Page
+from page import TELL, Page
 
 TRUTH = SHARED / "data" / "tables" / "nas_bench_macro" / "nas_bench_macro_c10.csv"
 EVOLUTION = {"name": "evolution", "population": 14, "generations": 3}
@@ -79,6 +79,7 @@ def shoot(page, base, where, out, size, dark):
     tall = min(page.js("return document.documentElement.scrollHeight"), 2400)
     page.look(width, max(height, tall), dark)
     page.rest(400)
+    page.at_rest()
     name = where.strip("/").replace("/", "-").replace("?", "-").replace("=", "-")
     page.driver.save_screenshot(str(out / f"{name}-{'dark' if dark else 'light'}-{width}.png"))
 
@@ -93,6 +94,7 @@ def main(out):
             print(f"SKIP real scores: {TRUTH} not found (SUBRANK_SHARED)")
         first, second = (real if TRUTH.exists() else played)(here)
         best, other = [r["code"] for r in server.ranking(first)[:2]]
+        page.before(TELL)
         page.open(server.url)
         page.one("input[name=token]")
         page.driver.save_screenshot(str(out / "login-light-1440.png"))

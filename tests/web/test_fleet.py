@@ -76,7 +76,7 @@ def test_join_instructions_carry_a_fresh_token_that_works(coordinator, page):
     page.sees("The token is shown only now")
     secret = page.wait("the token", lambda: page.js("return document.querySelector('.codeblock pre').textContent.match(/echo '(sr_[^']+)'/)[1]"))
     coordinator.api("POST", "/workers", {"protocol": 1, "name": "joined"}, token=secret)
-    page.sees("joined")
+    page.wait("the worker", lambda: [e.text for e in page.all("td.name a")] == ["joined"])
 
 
 def test_a_token_is_made_shown_once_and_revoked(coordinator, page):
