@@ -11,6 +11,7 @@ from selenium.webdriver.common.keys import Keys
 import scripted
 import tiny
 from cluster import dashboard
+from page import GATE
 
 
 @pytest.fixture()
@@ -73,6 +74,27 @@ def test_the_form_starts_a_search_and_rows_come_by_themselves(ready, page):
     page.sees("Took")
     best = max(ready.ranking(made["id"]), key=lambda r: r["accuracy"])
     page.wait("the best on top", lambda: codes(page)[0] == best["code"])
+
+
+def test_what_changes_during_a_look_is_looked_at_again(ready, page):
+    search = tiny.search(ready, ready.parts)
+    worker = scripted.ScriptedWorker(ready)
+    page.before(GATE)
+    page.sign_in(ready)
+    page.open(f"{ready.url}/searches/{search['id']}")
+    page.sees("Nothing is scored yet")
+    page.sees("Live")
+    page.js("window.gate = '/ranking'")
+    first = worker.work(at_least=1)
+    page.wait("an answer that is late", lambda: page.js("return window.held.length"))
+    worker.work()
+    page.sees("81 of 81")
+    page.at_rest()  # all else has noticed the rest of the scores
+    page.js("window.open_gate()")
+    best = ready.ranking(search["id"])
+    assert first < len(best)
+    page.sees("81 architectures.")
+    page.wait("all rows", lambda: codes(page)[:10] == [r["code"] for r in best[:10]])
 
 
 def test_what_the_coordinator_refuses_is_shown_at_the_field(ready, page):

@@ -22,7 +22,7 @@ export interface Rows<R> {
 
 interface Store<R> {
   pages: Map<number, { items: R[]; stale: boolean }>;
-  busy: Set<number>;
+  busy: Map<number, boolean>; // pages asked for; true: something changed since
   stop: AbortController;
   total: number | undefined;
   first: number;
@@ -32,7 +32,7 @@ interface Store<R> {
 }
 
 function fresh<R>(): Store<R> {
-  return { pages: new Map(), busy: new Set(), stop: new AbortController(), total: undefined, first: 0, last: 0, ahead: 0, settle: 0 };
+  return { pages: new Map(), busy: new Map(), stop: new AbortController(), total: undefined, first: 0, last: 0, ahead: 0, settle: 0 };
 }
 
 export function useRows<R>(
@@ -45,12 +45,13 @@ export function useRows<R>(
   const [state, setState] = useState<{ key: string; total?: number; error?: Problem; turn: number }>({ key, turn: 0 });
   const latest = useRef({ fetchPage, concerns });
   latest.current = { fetchPage, concerns };
+  const refill = useRef(() => {});
 
   const ask = useCallback(
     (page: number) => {
       const s = store.current;
       if (s.busy.has(page)) return;
-      s.busy.add(page);
+      s.busy.set(page, false);
       latest.current
         .fetchPage(page * PAGE, PAGE, s.stop.signal)
         .then(
@@ -58,7 +59,7 @@ export function useRows<R>(
             if (s.stop.signal.aborted) return;
             s.total = total;
             s.pages.delete(page); // to the end of the order: the oldest are dropped first
-            s.pages.set(page, { items, stale: false });
+            s.pages.set(page, { items, stale: s.busy.get(page)! });
             for (const old of s.pages.keys()) if (s.pages.size > KEEP) s.pages.delete(old);
             setState((was) => ({ key, total, turn: was.turn + 1 }));
           },
@@ -67,7 +68,11 @@ export function useRows<R>(
             setState((was) => ({ key, total: was.key === key ? was.total : undefined, error: asProblem(error), turn: was.turn + 1 }));
           },
         )
-        .finally(() => s.busy.delete(page));
+        .finally(() => {
+          const again = s.busy.get(page);
+          s.busy.delete(page);
+          if (again && !s.stop.signal.aborted) refill.current();
+        });
     },
     [key],
   );
@@ -83,8 +88,12 @@ export function useRows<R>(
     }
   }, [ask]);
 
+  refill.current = fill;
+
   const reload = useCallback(() => {
-    for (const page of store.current.pages.values()) page.stale = true;
+    const s = store.current;
+    for (const page of s.pages.values()) page.stale = true;
+    for (const page of s.busy.keys()) s.busy.set(page, true); // what comes may be older than the change
     fill();
   }, [fill]);
 
