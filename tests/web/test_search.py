@@ -344,6 +344,23 @@ def test_pause_resume_cancel_and_delete(ready, page):
     page.wait("the time to undo to pass", lambda: ready.call("GET", f"/searches/{search['id']}")[0] == 404)
 
 
+def test_a_late_answer_leaves_the_next_question_open(ready, page):
+    search = tiny.search(ready, ready.parts)["id"]
+    page.before(GATE)
+    page.sign_in(ready)
+    page.open(f"{ready.url}/searches/{search}")
+    page.wait("the page", lambda: page.one("main h1"))
+    page.js("window.gate = '/pause'")
+    page.click("Pause")
+    page.wait("an answer that is late", lambda: page.js("return window.held.length"))
+    page.click("Cancel")
+    page.sees("To stop for a while, pause it.")
+    page.js("window.open_gate()")
+    page.told("Paused")
+    page.click("Cancel the search")
+    page.wait("cancelled", lambda: ready.api("GET", f"/searches/{search}")["state"] == "cancelled")
+
+
 def test_a_failed_search_says_why(ready, page):
     search = tiny.search(ready, ready.parts)
     page.sign_in(ready)

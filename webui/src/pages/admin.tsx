@@ -43,7 +43,7 @@ function Tokens() {
   const [asked, setAsked] = useState<Token | null>(null);
   const end = useAction(async (t: Token) => {
     await api.deleteToken(t.id);
-    setAsked(null);
+    setAsked((now) => (now === t ? null : now)); // another question may have been opened meanwhile
     tell(`The token “${t.name}” is revoked.`);
     tokens.reload();
   });

@@ -72,7 +72,7 @@ export function WorkerActions({ worker: w, kind, onDone }: { worker: Worker; kin
   const [asked, setAsked] = useState<Verb | null>(null);
   const act = useAction(async (verb: Verb) => {
     await deeds[verb].call(w.id);
-    setAsked(null);
+    setAsked((now) => (now === verb ? null : now)); // another question may have been opened meanwhile
     tell(deeds[verb].done(w.name));
     onDone();
   });

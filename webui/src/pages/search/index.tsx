@@ -24,7 +24,7 @@ function Actions({ search, reload }: { search: Search; reload: () => void }) {
   const [asked, setAsked] = useState<"cancel" | "delete" | null>(null);
   const steer = useAction(async (verb: Verb) => {
     await api.steerSearch(search.id, verb);
-    setAsked(null);
+    setAsked((now) => (now === verb ? null : now)); // another question may have been opened meanwhile
     tell(done[verb]);
     reload();
   });
