@@ -16,21 +16,30 @@ const kinds = [
   { cost: "params", end: "min", name: "parameters", sign: "≥" },
 ] as const;
 
-// Where none fits: each limit that refuses them all, with the cost that comes closest.
-function Loosen({ constraints, found }: { constraints: Constraints; found: Feasible }) {
+// Where none fits: each limit that refuses them all, with the cost that comes closest. Only where limits refuse different ones
+// the sample says how many could fit: below the least cost there is there may be none.
+function None({ constraints, found }: { constraints: Constraints; found: Feasible }) {
   const whole = kinds.filter(({ cost, end }) => constraints[cost]?.[end] !== undefined && found.outside[cost][end] === found.looked_at);
-  if (!whole.length) return <>Each limit leaves some, but none satisfies all: loosen one of them.</>;
+  const all = <span title={found.architectures}>{architectures(found.architectures)} architectures</span>;
+  const none = found.exact ? <>None of the {all} fits</> : <>None of {count(found.looked_at)} drawn fits</>;
+  if (!whole.length)
+    return (
+      <>
+        {none}
+        {!found.exact && `, so no more than ${share(found.ci[1])} of the space should`}. Each limit leaves some, but together they leave none: loosen one.
+      </>
+    );
+  const met = (end: "min" | "max") => (found.exact ? `the ${end === "max" ? "smallest" : "largest"} has` : `the ${end === "max" ? "least" : "most"} seen was`);
   return (
     <>
-      Loosen{" "}
+      {none}. Loosen{" "}
       {whole.map(({ cost, end, name, sign }, i) => (
         <>
           {i > 0 && " and "}
           <strong>
             {name} {sign} {si(constraints[cost]![end])}
           </strong>{" "}
-          ({end === "max" ? "the smallest" : "the largest"}
-          {found.exact ? "" : " drawn"} has {si(found.met[cost][end === "max" ? "min" : "max"])})
+          ({met(end)} {si(found.met[cost][end === "max" ? "min" : "max"])})
         </>
       ))}
       .
@@ -41,14 +50,7 @@ function Loosen({ constraints, found }: { constraints: Constraints; found: Feasi
 function Found({ constraints, found }: { constraints: Constraints; found: Feasible }) {
   const [low, high] = found.ci;
   const of = <span title={found.architectures}>{architectures(found.architectures)} architectures</span>;
-  if (!found.feasible) {
-    return (
-      <p class="feasible none">
-        {found.exact ? <>None of the {of} fits.</> : `None of ${count(found.looked_at)} drawn fits; at most ${share(high)} do.`}{" "}
-        <Loosen constraints={constraints} found={found} />
-      </p>
-    );
-  }
+  if (!found.feasible) return <p class="feasible none"><None constraints={constraints} found={found} /></p>;
   if (found.exact) {
     return (
       <p class="feasible">
