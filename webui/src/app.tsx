@@ -1,6 +1,6 @@
 // app: the frame around every page (navigation, live state, messages) and the table of routes.
 import type { ComponentChildren, VNode } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { refused, signedIn as entered, unreachableSince } from "./api/client";
 import { liveState } from "./api/live";
 import { duration } from "./format";
@@ -176,9 +176,10 @@ export function App() {
   const first = useRef(true);
   const found = resolve(path.value);
   const signedIn = entered.value && !refused.value;
-  useEffect(() => {
+  useLayoutEffect(() => {
     document.title = signedIn ? `${found?.row.title ?? "Not found"} · subrank` : "Sign in · subrank";
     // A new page is announced to screen readers by moving the focus to it; not on the first one, which the browser announces.
+    // That happens before the page is seen: later it would take the focus from a field that is typed into.
     if (!first.current) main.current?.focus({ preventScroll: true });
     first.current = false;
   }, [path.value, signedIn]);

@@ -1,7 +1,7 @@
 // basics: the small parts every page is made of: buttons, badges, bars, and the states "loading", "empty" and "failed",
 // each of which says in words what is going on and what can be done.
 import type { ComponentChildren, JSX } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Problem } from "../api/client";
 import type { SearchState } from "../api/types";
 import { percent } from "../format";
@@ -176,7 +176,8 @@ export function CodeBlock({ text, label }: { text: string; label: string }) {
 
 export function Dialog(props: { title: string; onClose: () => void; children: ComponentChildren; side?: boolean }) {
   const ref = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
+    // At once, so that nothing typed meanwhile reaches what lies below.
     const dialog = ref.current!;
     const before = document.activeElement as HTMLElement | null;
     dialog.showModal();
@@ -193,7 +194,7 @@ export function Dialog(props: { title: string; onClose: () => void; children: Co
       tabIndex={-1}
       aria-label={props.title}
       onCancel={(e) => (e.preventDefault(), props.onClose())}
-      onClick={(e) => e.target === ref.current && props.onClose()}
+      onClick={(e) => e.target === ref.current && e.detail < 2 && props.onClose()} // not by the second click of the two that opened it
     >
       <div class="dialog-in">
         <header>

@@ -175,7 +175,7 @@ export function VirtualTable<R>(props: Props<R>) {
   useEffect(() => {
     if (total) props.onView?.(first, last);
   }, [first, last, total, props.resetKey]);
-  useEffect(() => setActive(0), [props.resetKey]);
+  useLayoutEffect(() => setActive(0), [props.resetKey]);
 
   const show = (index: number) => {
     const y = index * rowHeight;

@@ -1,6 +1,6 @@
 // new_search: the form that starts a search, filled from the chosen checkpoint and data set, with the curl command that
 // does the same. What the coordinator refuses is shown at the field it names.
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useLayoutEffect, useMemo, useState } from "preact/hooks";
 import { api } from "../../api/client";
 import type { Checkpoint, Dataset, Space } from "../../api/types";
 import { architectures, count, percent, plural, si } from "../../format";
@@ -260,7 +260,7 @@ function Filled({ library, start }: { library: Library; start: Form }) {
   const checkpoint = library.checkpoints.find((c) => String(c.id) === form.checkpoint);
   const space = library.spaces.find((s) => s.id === checkpoint?.space);
   const dataset = library.datasets.find((d) => String(d.id) === form.dataset);
-  useEffect(() => {
+  useLayoutEffect(() => {
     // A data set has its own split names: keep the chosen ones only while they exist.
     const splits = Object.keys(dataset?.splits ?? {});
     if (!splits.length) return;
@@ -273,7 +273,7 @@ function Filled({ library, start }: { library: Library; start: Form }) {
     tell(`“${made.name}” has started.`);
     go(`/searches/${made.id}`);
   });
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (create.error) document.querySelector<HTMLElement>(".field.invalid input, .field.invalid select, .field.invalid textarea")?.focus();
   }, [create.error]);
   const part = { form, set };
