@@ -34,6 +34,11 @@ export function go(url: string, replace = false): void {
   if (route.value.path !== before) scrollTo(0, 0);
 }
 
+// Leads on from a page whose work is done, unless the reader has gone elsewhere meanwhile.
+export function goFrom(from: string, url: string): void {
+  if (path.peek() === from) go(url);
+}
+
 export function candidateUrl(search: number, code: string): string {
   return `/searches/${search}/candidates/${encodeURIComponent(code)}`;
 }

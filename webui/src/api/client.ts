@@ -147,7 +147,7 @@ export interface Window {
 
 export const api = {
   login: (token: string) => post<T.Session>("/login", { token }),
-  logout: () => post<void>("/logout"),
+  logout: () => json<void>("/logout", { method: "POST", keepalive: true }), // also when the page is left at once
   version: (s?: AbortSignal) => get<T.Version>("/version", s),
 
   searches: (s?: AbortSignal) => all<T.Search>("/searches", s),

@@ -50,6 +50,7 @@ function run(id: number, file: File): Promise<string> {
   let since = 0;
   let from = 0;
   let drawn = 0;
+  let stage = "";
   const promise = upload(
     file,
     (p) => {
@@ -58,9 +59,9 @@ function run(id: number, file: File): Promise<string> {
         since = now;
         from = p.done;
       }
-      const last = p.done === p.of || p.stage === "done";
-      if (now - drawn < 250 && !last) return;
+      if (now - drawn < 250 && p.done < p.of && p.stage === stage) return;
       drawn = now;
+      stage = p.stage;
       const perSecond = since && now > since ? ((p.done - from) * 1000) / (now - since) : 0;
       change(id, { stage: p.stage, done: p.done, sha: p.sha, perSecond });
       remember();

@@ -6,7 +6,7 @@ import { Button, Empty, Failure, Pending, Tile } from "../../parts/basics";
 import { FilePick, Refused, RefusedElsewhere, Select, Text } from "../../parts/form";
 import { type Column, VirtualTable } from "../../parts/virtual";
 import type { Tensor } from "../../api/types";
-import { go } from "../../router";
+import { go, goFrom, path } from "../../router";
 import { maySubmit } from "../../state/session";
 import { tell } from "../../state/toast";
 import { startUpload } from "../../state/uploads";
@@ -28,10 +28,11 @@ function AddCheckpoint() {
   const known = spaces.value ?? [];
   const chosen = space || String(known[known.length - 1]?.id ?? "");
   const add = useAction(async () => {
+    const from = path.peek();
     const blob = await startUpload(file!).sha;
     const made = await api.createCheckpoint({ name: name.trim(), blob, space: Number(chosen), rename: renames(rename) });
     tell(`“${made.name}” holds ${count(made.tensors)} tensors that fit the space.`);
-    go(`/library/checkpoints/${made.id}`);
+    goFrom(from, `/library/checkpoints/${made.id}`);
   });
   return (
     <Refused problem={add.error} fields={fields}>

@@ -6,7 +6,7 @@ import { bytes, count, dateTime } from "../../format";
 import { Bar, Button, CodeBlock, Empty, Failure, Loading, Pending, Tile } from "../../parts/basics";
 import { Cards, FilePick, Refused, RefusedElsewhere, Select, Text } from "../../parts/form";
 import { Segments } from "../../parts/segments";
-import { go, route, setQuery } from "../../router";
+import { go, goFrom, path, route, setQuery } from "../../router";
 import { maySubmit } from "../../state/session";
 import { tell } from "../../state/toast";
 import { startUpload } from "../../state/uploads";
@@ -106,6 +106,7 @@ function AddDataset() {
   const [transform, setTransform] = useState("");
   const used = splits.filter((s) => s.files.length > 0);
   const add = useAction(async () => {
+    const from = path.peek();
     const settings: Partial<DatasetCreate> = {
       mean: numbers(mean, "The mean"),
       std: numbers(std, "The standard deviation"),
@@ -122,9 +123,9 @@ function AddDataset() {
       ...(settings as object),
     });
     tell(`“${made.name}” is stored and checked.`);
-    go(`/library/datasets/${made.id}`);
+    goFrom(from, `/library/datasets/${made.id}`);
   });
-  const change = (i: number, s: SplitForm) => setSplits(splits.map((old, j) => (j === i ? s : old)));
+  const change = (i: number, s: SplitForm) => setSplits((all) => all.map((old, j) => (j === i ? s : old)));
   return (
     <Refused problem={add.error} fields={fields}>
       <form class="panel" onSubmit={(e) => (e.preventDefault(), void add.run())}>
@@ -210,7 +211,7 @@ export function Datasets() {
             </thead>
             <tbody>
               {datasets.value.map((d) => (
-                <tr key={d.id} onClick={() => go(`/library/datasets/${d.id}`)}>
+                <tr key={d.id} onClick={(e) => !(e.target as Element).closest("a") && go(`/library/datasets/${d.id}`)}>
                   <td class="name">
                     <a href={`/library/datasets/${d.id}`}>{d.name}</a>
                   </td>

@@ -37,7 +37,7 @@ function AddSpace() {
   const pick = async ([f]: File[]) => {
     setText(await f.text());
     setFile(f.name);
-    if (!name) setName(f.name.replace(/\.json$/, ""));
+    setName((typed) => typed || f.name.replace(/\.json$/, "")); // typed while the file was read
   };
   return (
     <Refused problem={add.error} fields={fields}>
@@ -102,7 +102,7 @@ export function Spaces() {
             </thead>
             <tbody>
               {spaces.value.map((s) => (
-                <tr key={s.id} onClick={() => go(`/library/spaces/${s.id}`)}>
+                <tr key={s.id} onClick={(e) => !(e.target as Element).closest("a") && go(`/library/spaces/${s.id}`)}>
                   <td class="name">
                     <a href={`/library/spaces/${s.id}`}>{s.name}</a>
                   </td>
