@@ -134,6 +134,9 @@ case("select", [x], F.pad(x[:, :, :-1], (1, 0)), start=-1)
 case("select", [x], F.pad(x[:, :, 2:], (0, 2)), start=2)
 x = [torch.randn(2, 21, 3, 2) for _ in range(3)]
 case("max", x, torch.stack(x).max(0).values)
+x = torch.randn(2, 67, 2, 1)
+case("slice", [x], x[:, ::2], start=0, step=2)
+case("slice", [x], x[:, 17::2], start=17, step=2)
 
 header, blobs, at = {}, [], 0
 for name, t in tensors.items():

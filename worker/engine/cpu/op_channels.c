@@ -2,18 +2,59 @@
 #include "worker/engine/cpu/cpu.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <string.h>
 
 enum { CHUNK = 48 }; /* pixels */
 
+typedef float four __attribute__((vector_size(16)));
+
+static four load_four(const float *p)
+{
+    four v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+/* Eight lanes of every pixel: the even or the odd ones of a block. */
+static void move_half(float *y, const float *block, int odd, size_t pixels)
+{
+    for (size_t p = 0; p < pixels * LANES; p += LANES)
+        for (size_t i = 0; i < LANES / 2; i += 4) {
+            four a = load_four(block + p + 2 * i), b = load_four(block + p + 2 * i + 4);
+            four half = odd ? __builtin_shufflevector(a, b, 1, 3, 5, 7) : __builtin_shufflevector(a, b, 0, 2, 4, 6);
+            memcpy(y + p + i, &half, sizeof half);
+        }
+}
+
+/* Which lanes of its block the eight at source are: 0 the even ones, 1 the odd ones, -1 others. */
+static int half_of(const float *const source[LANES / 2])
+{
+    int half = (int)((uintptr_t)source[0] % (LANES * sizeof(float)) / sizeof(float));
+    for (int l = 0; l < LANES / 2; l++)
+        if (half > 1 || !source[l] || source[l] != source[0] + 2 * l)
+            return -1;
+    return half;
+}
+
 /* One output block: lane l of every pixel comes from source[l] (a pointer to that lane of pixel 0), or is zero. */
 static void move_block(float *y, const float *const source[LANES], size_t pixels)
 {
-    int whole = 1; /* sixteen lanes side by side are one copy */
-    for (int l = 0; l < LANES; l++)
+    int whole = 1, there = 1; /* sixteen lanes side by side are one copy, and none when they are there already */
+    for (int l = 0; l < LANES; l++) {
         whole &= source[l] && source[l] == source[0] + l;
+        there &= !source[l] || source[l] == y + l;
+    }
+    if (there && source[0])
+        return;
     if (whole) {
         memcpy(y, source[0], pixels * LANES * sizeof *y);
+        return;
+    }
+    int low = half_of(source), high = half_of(source + LANES / 2);
+    if (low >= 0 && high >= 0) {
+        move_half(y, source[0] - low, low, pixels);
+        move_half(y + LANES / 2, source[LANES / 2] - high, high, pixels);
         return;
     }
     for (size_t from = 0; from < pixels; from += CHUNK) { /* lane by lane within what the first-level cache holds */
