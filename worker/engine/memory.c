@@ -122,6 +122,69 @@ static void find_last(struct lives *l)
     }
 }
 
+static size_t value_bytes(const struct lower_program *p, int32_t v, int n)
+{
+    return aligned(blocked_floats(p->graph->nodes[v].node->out, n) * sizeof(float));
+}
+
+/* ---- parts ---- */
+
+/* Input k of the step can lie in what it writes: it begins and ends there with a block, and lies nowhere else, nor does
+ * anything in it. `before`: channels of the inputs before it. */
+static int is_part(const struct lower_step *s, int k, int before, const int32_t *whole, const unsigned char *holds)
+{
+    int32_t v = s->inputs[k];
+    return before % LANES == 0 && (s->site.in[k].c % LANES == 0 || k + 1 == s->site.ninputs) && whole[v] < 0 &&
+           !holds[v];
+}
+
+static void find_parts(const struct lower_program *p, int32_t *whole, unsigned char *holds)
+{
+    for (int32_t i = 0; i < p->nsteps; i++) {
+        const struct lower_step *s = &p->steps[i];
+        if (!(p->backend->rows[s->site.op].fuses & FUSE_PARTS))
+            continue;
+        for (int k = 0, before = 0; k < s->site.ninputs; before += s->site.in[k++].c)
+            if (is_part(s, k, before, whole, holds)) {
+                whole[s->inputs[k]] = s->tail;
+                holds[s->tail] = 1;
+            }
+    }
+}
+
+/* Where in the value of its whole a part begins, in bytes. */
+static size_t part_at(const struct lower_program *p, int32_t whole, int32_t v, int n)
+{
+    const struct lower_step *s = &p->steps[p->home[whole]];
+    struct shape before = {0, s->site.out.h, s->site.out.w};
+    for (int k = 0; s->inputs[k] != v; k++)
+        before.c += s->site.in[k].c;
+    return blocked_floats(before, n) * sizeof(float);
+}
+
+/* A whole lives as long as each of its parts, and they only with it. */
+static void join_lives(struct lives *l, const int32_t *whole)
+{
+    for (int32_t v = 0; v < l->p->graph->nnodes; v++)
+        if (whole[v] >= 0) {
+            if (l->last[whole[v]] < l->last[v])
+                l->last[whole[v]] = l->last[v];
+            l->last[v] = -1;
+        }
+}
+
+/* Gives the tail of a step its place: a whole is placed with the first of its parts. */
+static void place_value(struct heap *h, const struct lower_program *p, int32_t v, struct memory_plan *m)
+{
+    int32_t whole = m->whole[v] >= 0 ? m->whole[v] : v;
+    if (m->value[whole] == SIZE_MAX)
+        m->value[whole] = take(h, value_bytes(p, whole, m->n));
+    if (whole != v)
+        m->value[v] = m->value[whole] + part_at(p, whole, v, m->n);
+}
+
+/* ---- places ---- */
+
 static void list_deaths(struct lives *l)
 {
     int32_t n = l->p->graph->nnodes;
@@ -132,11 +195,6 @@ static void list_deaths(struct lives *l)
         l->dies_next[v] = l->dies_first[step];
         l->dies_first[step] = v;
     }
-}
-
-static size_t value_bytes(const struct lower_program *p, int32_t v, int n)
-{
-    return aligned(blocked_floats(p->graph->nodes[v].node->out, n) * sizeof(float));
 }
 
 static size_t affine_bytes(const struct lower_program *p, int32_t v)
@@ -164,7 +222,7 @@ static void place(struct lives *l, struct memory_plan *m, struct heap *h)
         if (work > m->work_bytes)
             m->work_bytes = work;
         if (!s->foresees)
-            m->value[s->tail] = take(h, value_bytes(p, s->tail, m->n));
+            place_value(h, p, s->tail, m);
         int32_t channels = blocked_blocks(s->site.out.c) * LANES;
         if (s->measures && channels > m->channels_max)
             m->channels_max = channels;
@@ -195,9 +253,12 @@ static int plan_places(struct arena *scratch, struct lives *l, struct memory_pla
     l->last_bn = minus_ones(scratch, nodes);
     l->dies_next = minus_ones(scratch, 2 * nodes);
     l->dies_first = minus_ones(scratch, (size_t)l->p->nsteps);
-    if (!l->last || !l->last_bn || !l->dies_next || !l->dies_first)
+    unsigned char *holds = arena_array(scratch, nodes + 1, 1);
+    if (!l->last || !l->last_bn || !l->dies_next || !l->dies_first || !holds)
         return -1;
     find_last(l);
+    find_parts(l->p, out->whole, holds);
+    join_lives(l, out->whole);
     list_deaths(l);
     struct heap h = {0};
     place(l, out, &h);
@@ -214,9 +275,11 @@ int memory_plan(struct arena *a, const struct lower_program *p, int n, struct me
     *out = (struct memory_plan){.n = n};
     out->value = arena_array(a, nodes + 1, sizeof *out->value);
     out->affine = arena_array(a, nodes + 1, sizeof *out->affine);
-    int rc = out->value && out->affine ? 0 : -1;
+    out->whole = minus_ones(a, nodes);
+    int rc = out->value && out->affine && out->whole ? 0 : -1;
     arena_init(&scratch, 0);
     if (!rc) {
+        memset(out->value, 0xff, nodes * sizeof *out->value);
         memset(out->affine, 0xff, nodes * sizeof *out->affine);
         rc = plan_places(&scratch, &l, out);
     }

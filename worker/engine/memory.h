@@ -1,7 +1,8 @@
 /* memory: where every value of a program lies while a mini-batch runs, known before anything runs.
  *
  * Walks the steps once with the sizes for n samples, giving each value the lowest gap that is free from the step that
- * writes it to the last that reads it. One region per thread holds them all; a second one is the workspace. */
+ * writes it to the last that reads it. A value that is one of the parts of another (FUSE_PARTS of op.h) lies in there
+ * from the start. One region per thread holds them all; a second one is the workspace. */
 #ifndef ENGINE_MEMORY_H
 #define ENGINE_MEMORY_H
 
@@ -10,6 +11,7 @@
 struct memory_plan {
     int n;
     size_t *value;  /* [nnodes] byte offset of a stored node */
+    int32_t *whole; /* [nnodes] the node in whose value a stored node lies as a part of it, -1: none */
     size_t *affine; /* [nnodes] byte offset of a measured BatchNorm's scale and shift: 2 x padded channels floats */
     size_t region_bytes, work_bytes;
     int32_t channels_max; /* of any measured node, padded */

@@ -19,7 +19,8 @@ enum op_fuse {
     FUSE_RESIDUAL = 2, /* then adds a tensor of the output's shape */
     FUSE_ACT = 4,      /* then applies an activation */
     FUSE_STATS = 8,    /* measures mean and variance of what it writes; the same bits as op_backend.stats */
-    FUSE_IMAGE = 16    /* takes the image batch itself, [n][c][h][w], as input */
+    FUSE_IMAGE = 16,   /* takes the image batch itself, [n][c][h][w], as input */
+    FUSE_PARTS = 32    /* its output is its inputs' channels one behind the other: an input may lie there already */
 };
 
 enum { OP_PARAMS = 4 }; /* the most parameters an operator has */

@@ -37,11 +37,12 @@ static int64_t now_ns(void)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* Three layers of two options; the wide last one belongs to some only, and ends one network where others go on. */
+/* Three layers of two options, and beside them what they began with; the wide last one belongs to some only, and ends
+ * one network where others go on. */
 static const struct plan *net(struct arena *a, int code)
 {
     struct tiny t = {.arena = a};
-    int x = tiny_conv_bn_relu(&t, tiny_input(&t, 3, SIDE, SIDE), "stem", 16, 3, 1, 1);
+    int stem = tiny_conv_bn_relu(&t, tiny_input(&t, 3, SIDE, SIDE), "stem", 16, 3, 1, 1), x = stem;
     for (int i = 0; i < 2; i++) {
         int option = code >> i & 1, before = x;
         char *name = arena_printf(a, "layer%d.%d", i, option);
@@ -50,7 +51,7 @@ static const struct plan *net(struct arena *a, int code)
         x = tiny_bn(&t, tiny_conv(&t, x, name, 16, 1, 1, 1), arena_printf(a, "%s.bn", name));
         x = tiny_add(&t, before, x);
     }
-    x = tiny_conv_bn_relu(&t, x, "wide", 128, 1, 1, 1);
+    x = tiny_conv_bn_relu(&t, tiny_concat(&t, stem, x), "wide", 256, 1, 1, 1);
     if (code >> 2)
         x = tiny_conv_bn_relu(&t, x, code >> 3 ? "other" : "more", 24, 3, 2, 1);
     tiny_linear(&t, tiny_gap(&t, x), code >> 2 ? "classifier" : "wide.classifier", CLASSES);

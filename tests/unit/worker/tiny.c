@@ -103,6 +103,13 @@ int tiny_add(struct tiny *t, int a, int b)
     return t->n - 1;
 }
 
+int tiny_concat(struct tiny *t, int a, int b)
+{
+    struct plan_node *n = add(t, OP_CONCAT, "concat", 2, a, b);
+    n->out.c = t->nodes[a].out.c + t->nodes[b].out.c;
+    return t->n - 1;
+}
+
 int tiny_gap(struct tiny *t, int from)
 {
     struct plan_node *n = add(t, OP_GAP, "gap", 1, from, 0);
@@ -230,6 +237,7 @@ struct op_backend tiny_backend(void)
         [OP_BN] = {.forward = forward, .fuses = FUSE_ACT},
         [OP_ADD] = {.forward = forward, .fuses = FUSE_ACT, .loads = 2},
         [OP_ACT] = {.forward = forward},
+        [OP_CONCAT] = {.forward = forward, .fuses = FUSE_PARTS},
         [OP_GAP] = {.forward = forward, .loads = 1},
         [OP_SHUFFLE] = {.forward = forward, .refuse = refuse},
     };

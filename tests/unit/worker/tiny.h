@@ -22,6 +22,7 @@ int tiny_bn(struct tiny *t, int from, const char *name);       /* gamma, beta, m
 int tiny_bn_batch(struct tiny *t, int from, const char *name); /* keeps no statistics */
 int tiny_act(struct tiny *t, int from, enum act_kind act);
 int tiny_add(struct tiny *t, int a, int b);
+int tiny_concat(struct tiny *t, int a, int b);
 int tiny_gap(struct tiny *t, int from);
 int tiny_linear(struct tiny *t, int from, const char *name, int out);
 int tiny_conv_bn_relu(struct tiny *t, int from, const char *name, int out, int kernel, int stride, int groups);

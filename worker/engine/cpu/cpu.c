@@ -25,7 +25,7 @@ static const struct op_row rows[OP_COUNT] = {
     [OP_ADD] = {.forward = cpu_sum_forward, .loads = SUM_OPERANDS, .fuses = FUSE_ACT},
     [OP_MUL] = {.forward = cpu_mul_forward, .loads = 1},
     [OP_SCALE] = {.forward = cpu_scale_forward, .workspace = cpu_scale_workspace},
-    [OP_CONCAT] = {.forward = cpu_concat_forward},
+    [OP_CONCAT] = {.forward = cpu_concat_forward, .fuses = FUSE_PARTS},
     [OP_SLICE] = {.forward = cpu_slice_forward},
     [OP_SHUFFLE] = {.forward = cpu_shuffle_forward},
     [OP_PADC] = {.forward = cpu_padc_forward},
