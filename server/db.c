@@ -346,14 +346,18 @@ static int has_texts(sqlite3_stmt *st)
     return 1;
 }
 
-int db_step(sqlite3_stmt *st, struct err *err)
+int db_row(sqlite3_stmt *st, struct err *err)
 {
     if (!st)
         return err_set(err, ERR_INTERNAL, "database", "a statement could not be readied");
     int rc = sqlite3_step(st);
-    if (rc == SQLITE_ROW)
-        return has_texts(st) ? 1 : db_fail(sqlite3_db_handle(st), err);
-    return rc == SQLITE_DONE ? 0 : db_fail(sqlite3_db_handle(st), err);
+    return rc == SQLITE_ROW ? 1 : rc == SQLITE_DONE ? 0 : db_fail(sqlite3_db_handle(st), err);
+}
+
+int db_step(sqlite3_stmt *st, struct err *err)
+{
+    int rc = db_row(st, err);
+    return rc > 0 && !has_texts(st) ? db_fail(sqlite3_db_handle(st), err) : rc;
 }
 
 void db_done(sqlite3_stmt *st)

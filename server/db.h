@@ -44,6 +44,8 @@ void db_savepoint_end(struct db *db, int keep);
  * db_query readies a statement; db_step answers 1 for a row, 0 at the end, <0 on error; db_done must follow. */
 sqlite3_stmt *db_query(struct db *db, enum sql which, const char *fmt, ...);
 int db_step(sqlite3_stmt *st, struct err *err);
+/* The same for a million rows: a text may be NULL for want of memory, which sqlite3_column_text must be asked about. */
+int db_row(sqlite3_stmt *st, struct err *err);
 void db_done(sqlite3_stmt *st);
 int db_exec(struct db *db, struct err *err, enum sql which, const char *fmt, ...); /* rows changed, or <0 */
 int db_int(struct db *db, struct err *err, int64_t *out, enum sql which, const char *fmt, ...); /* 1, 0 no row, <0 */

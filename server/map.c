@@ -62,6 +62,12 @@ void *map_get(const struct map *m, uint64_t key)
     return m->cap ? m->slots[find(m, key)].value : NULL;
 }
 
+void map_expect(const struct map *m, uint64_t key)
+{
+    if (m->cap)
+        __builtin_prefetch(&m->slots[home(m, key)]);
+}
+
 void *map_take(struct map *m, uint64_t key)
 {
     if (!m->cap)

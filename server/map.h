@@ -19,7 +19,8 @@ void map_clear(struct map *m);                         /* frees the table, not t
 int map_reserve(struct map *m, size_t more);           /* 0, or -1 without memory: then `more` puts cannot fail */
 int map_put(struct map *m, uint64_t key, void *value); /* 0, or -1 without memory; replaces */
 void *map_get(const struct map *m, uint64_t key);
-void *map_take(struct map *m, uint64_t key);     /* removes; returns what was there */
+void map_expect(const struct map *m, uint64_t key); /* will be asked for soon: a hint to the processor */
+void *map_take(struct map *m, uint64_t key);        /* removes; returns what was there */
 void *map_next(const struct map *m, size_t *at); /* iterate from *at = 0; NULL at the end; do not change it meanwhile */
 
 #endif

@@ -120,10 +120,16 @@ static int grow_pool(struct scores *s, size_t more)
     return 0;
 }
 
-static size_t code_slot(const struct scores *s, const char *code) /* where it is, or the free slot */
+static uint64_t code_hash(const char *code)
 {
-    size_t mask = s->by_code_cap - 1, i = (size_t)hash128(code, strlen(code)).lo & mask;
-    while (s->by_code[i] && strcmp(scores_code(s, s->by_code[i] - 1), code) != 0)
+    return hash128(code, strlen(code)).lo;
+}
+
+static size_t code_slot(const struct scores *s, uint64_t hash, const char *code) /* where it is, or the free slot */
+{
+    size_t mask = s->by_code_cap - 1, i = (size_t)hash & mask;
+    while (s->by_code[i] &&
+           (s->by_code[i] >> 32 != hash >> 32 || strcmp(scores_code(s, (uint32_t)s->by_code[i] - 1), code) != 0))
         i = (i + 1) & mask;
     return i;
 }
@@ -135,14 +141,16 @@ static int grow_index(struct scores *s, uint32_t least)
     size_t cap = s->by_code_cap ? 2 * s->by_code_cap : 512;
     while (cap < (size_t)least * 2)
         cap *= 2;
-    uint32_t *old = s->by_code, *slots = calloc(cap, sizeof *slots);
+    uint64_t *slots = calloc(cap, sizeof *slots);
     if (!slots)
         return -1;
+    free(s->by_code);
     s->by_code = slots;
     s->by_code_cap = cap;
-    for (uint32_t row = 0; row < s->count; row++)
-        slots[code_slot(s, scores_code(s, row))] = row + 1;
-    free(old);
+    for (uint32_t row = 0; row < s->count; row++) {
+        uint64_t hash = code_hash(scores_code(s, row));
+        slots[code_slot(s, hash, scores_code(s, row))] = hash >> 32 << 32 | (row + 1);
+    }
     return 0;
 }
 
@@ -182,19 +190,27 @@ int scores_reserve(struct scores *s, uint32_t rows, struct err *err)
     return grow_columns(s, rows) || grow_index(s, rows) || map_reserve(&s->classes, rows) ? no_memory(err) : 0;
 }
 
+void scores_expect(const struct scores *s, const char *code, struct hash128 class_key)
+{
+    if (s->by_code_cap)
+        __builtin_prefetch(&s->by_code[code_hash(code) & (s->by_code_cap - 1)]);
+    map_expect(&s->classes, class_hash(class_key));
+}
+
 int scores_add(struct scores *s, const struct scores_new *row, struct err *err)
 {
     size_t len = strlen(row->code) + 1;
     uint32_t at = s->count, class_id;
     if (grow_columns(s, at + 1) || grow_pool(s, len) || grow_index(s, at + 1) || class_of(s, row->class_key, &class_id))
         return no_memory(err);
-    size_t slot = code_slot(s, row->code);
+    uint64_t hash = code_hash(row->code);
+    size_t slot = code_slot(s, hash, row->code);
     if (s->by_code[slot])
         return err_set(err, ERR_CONFLICT, "", "candidate %s is there already", row->code);
     memcpy(s->pool + s->pool_n, row->code, len);
     s->code[at] = s->pool_n;
     s->pool_n += len;
-    s->by_code[slot] = at + 1;
+    s->by_code[slot] = hash >> 32 << 32 | (at + 1);
     s->macs[at] = row->macs;
     s->params[at] = row->params;
     s->generation[at] = row->generation;
@@ -286,7 +302,7 @@ int64_t scores_best(const struct scores *s)
 
 int64_t scores_find(const struct scores *s, const char *code)
 {
-    return s->by_code_cap ? (int64_t)s->by_code[code_slot(s, code)] - 1 : -1;
+    return s->by_code_cap ? (int64_t)(uint32_t)s->by_code[code_slot(s, code_hash(code), code)] - 1 : -1;
 }
 
 int scores_is_scored(const struct scores *s, uint32_t row)

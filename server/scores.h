@@ -49,6 +49,7 @@ struct scores;
 struct scores *scores_new(int ndecisions, scores_decode_fn *decode, void *ctx); /* NULL: no memory */
 void scores_free(struct scores *s);
 int scores_reserve(struct scores *s, uint32_t rows, struct err *err); /* so many will be added: no growing meanwhile */
+void scores_expect(const struct scores *s, const char *code, struct hash128 class_key); /* will be added soon: a hint */
 int scores_add(struct scores *s, const struct scores_new *row, struct err *err); /* row number: scores_count() before */
 int scores_set(struct scores *s, uint32_t row, const struct scores_result *r,
                struct err *err); /* twice: ERR_CONFLICT */

@@ -53,7 +53,7 @@ struct scores {
     int64_t best;
     char *pool; /* codes, each with its terminator; column code holds offsets */
     size_t pool_n, pool_cap;
-    uint32_t *by_code; /* row + 1, open addressing on the code's hash */
+    uint64_t *by_code; /* half of the code's hash, then row + 1; open addressing by the other half */
     size_t by_code_cap;
     struct map classes; /* class key -> &class_key[id] + 1 as a number */
     struct hash128 *class_key;

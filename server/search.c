@@ -299,6 +299,11 @@ int search_reserve(struct strategy *s, uint32_t proposals, struct err *err)
     return map_reserve(&s->plans, proposals) ? no_memory(err) : 0;
 }
 
+void search_expect(const struct strategy *s, const struct search_cost *cost)
+{
+    map_expect(&s->plans, plan_id(cost->key));
+}
+
 int search_restore(struct strategy *s, const struct search_proposal *p, struct err *err)
 {
     if (p->index != s->count)

@@ -79,7 +79,8 @@ int search_ask(struct strategy *s, size_t max, const struct search_proposal **ou
 int search_tell(struct strategy *s, uint32_t index, int failed, double fitness, struct err *err);
 
 /* Replay of one stored proposal, in index order, before the first ask. */
-int search_reserve(struct strategy *s, uint32_t proposals, struct err *err); /* so many will be restored */
+int search_reserve(struct strategy *s, uint32_t proposals, struct err *err);  /* so many will be restored */
+void search_expect(const struct strategy *s, const struct search_cost *cost); /* will be restored soon: a hint */
 int search_restore(struct strategy *s, const struct search_proposal *p, struct err *err);
 
 /* 1: ask would give or look for more right now; 0: done, or waiting for results. An ask that found nothing yet in a

@@ -8,17 +8,17 @@
 #include "server/db.h"
 #include "server/request.h"
 #include "server/scores_kept.h"
+#include "server/search_rows.h"
 #include "server/search_space.h"
 #include "server/searches.h"
 #include "server/server.h"
 #include "server/store_search.h"
 
 #include <assert.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOOSE = 256, HELD = 256 };
+enum { HELD = 256 };
 
 /* ---- a run without rows */
 
@@ -63,97 +63,6 @@ struct scores *search_load_empty(struct search_run *r)
     return scores_new(space_ndecisions(r->space), decode, r);
 }
 
-/* ---- rows */
-
-struct reading {
-    int64_t search;
-    struct scores *scores;
-    struct strategy *asker; /* NULL: of a search that ended */
-    uint32_t *loose;        /* rows in no job */
-    size_t nloose;
-};
-
-static int unhex128(const char *text, struct hash128 *out)
-{
-    unsigned char b[16];
-    if (hash_unhex(text, sizeof b, b) < 0)
-        return -1;
-    memcpy(out, b, sizeof b);
-    return 0;
-}
-
-static int read_candidate(struct reading *r, sqlite3_stmt *st, struct err *err)
-{
-    char *code = (char *)(uintptr_t)db_text(st, 1);
-    struct search_proposal p = {.index = (uint32_t)sqlite3_column_int64(st, 0),
-                                .generation = (uint32_t)sqlite3_column_int64(st, 6),
-                                .code = code};
-    p.cost.macs = (uint64_t)sqlite3_column_int64(st, 4);
-    p.cost.params = (uint64_t)sqlite3_column_int64(st, 5);
-    if (unhex128(db_text(st, 2), &p.cost.key) < 0 || unhex128(db_text(st, 3), &p.cost.class_key) < 0 ||
-        p.index != scores_count(r->scores))
-        return err_set(err, ERR_CORRUPT, "database", "candidate %u of search %lld is damaged", p.index,
-                       (long long)r->search);
-    struct scores_new row = {code, p.cost.class_key, p.cost.macs, p.cost.params, p.generation};
-    int rc = r->asker ? search_restore(r->asker, &p, err) : 0;
-    return rc < 0 ? rc : scores_add(r->scores, &row, err);
-}
-
-static int read_result(struct reading *r, sqlite3_stmt *st, struct err *err)
-{
-    uint32_t row = (uint32_t)sqlite3_column_int64(st, 0);
-    const char *state = db_text(st, 7);
-    if (strcmp(state, "queued") == 0)
-        return 0;
-    struct scores_result result = {.status = strcmp(state, "scored") == 0 ? SCORES_SCORED : SCORES_FAILED,
-                                   .n_images = (uint32_t)sqlite3_column_int64(st, 8),
-                                   .n_correct = (uint32_t)sqlite3_column_int64(st, 9),
-                                   .n_correct_top5 = (uint32_t)sqlite3_column_int64(st, 10),
-                                   .worker = sqlite3_column_int64(st, 12),
-                                   .scored_at_ms = sqlite3_column_int64(st, 13)};
-    if (result.n_images)
-        result.loss = db_is_null(st, 11) ? INFINITY : sqlite3_column_double(st, 11) / result.n_images;
-    int rc = scores_set(r->scores, row, &result, err);
-    if (rc >= 0)
-        scores_repeated(r->scores, row, (uint32_t)sqlite3_column_int64(st, 15), (uint32_t)sqlite3_column_int64(st, 16));
-    if (rc < 0 || !r->asker)
-        return rc;
-    int failed = result.status == SCORES_FAILED;
-    return search_tell(r->asker, row, failed, failed ? 0 : (double)result.n_correct / result.n_images, err);
-}
-
-/* A candidate without score and without job waits for the queue. */
-static int note_loose(struct reading *r, sqlite3_stmt *st, struct err *err)
-{
-    if (!r->asker || !db_is_null(st, 14) || strcmp(db_text(st, 7), "queued") != 0)
-        return 0;
-    if (r->nloose % LOOSE == 0) {
-        uint32_t *p = realloc(r->loose, (r->nloose + LOOSE) * sizeof *p);
-        if (!p)
-            return err_set(err, ERR_NO_MEMORY, "", "no memory for the queue");
-        r->loose = p;
-    }
-    r->loose[r->nloose++] = (uint32_t)sqlite3_column_int64(st, 0);
-    return 0;
-}
-
-/* One pass: a result may be told as soon as its own proposal is there. */
-static int read_all(struct db *db, struct reading *r, struct err *err)
-{
-    int64_t last = -1;
-    int rc = db_int(db, err, &last, SQL_CANDIDATE_LAST, "i", r->search);
-    if (rc < 0 || (rc = scores_reserve(r->scores, (uint32_t)(last + 1), err)) < 0 ||
-        (r->asker && (rc = search_reserve(r->asker, (uint32_t)(last + 1), err)) < 0))
-        return rc;
-    sqlite3_stmt *st = db_query(db, SQL_CANDIDATE_ALL, "i", r->search);
-    while ((rc = db_step(st, err)) > 0)
-        if ((rc = read_candidate(r, st, err)) < 0 || (rc = read_result(r, st, err)) < 0 ||
-            (rc = note_loose(r, st, err)) < 0)
-            break;
-    db_done(st);
-    return rc < 0 ? rc : store_search_truth(db, r->search, r->scores, err);
-}
-
 int search_load_rows(struct server *s, struct search_run *r, struct err *err)
 {
     int rc = search_load_space(s, r, err);
@@ -162,10 +71,10 @@ int search_load_rows(struct server *s, struct search_run *r, struct err *err)
     r->scores = search_load_empty(r);
     if (!r->scores)
         return err_set(err, ERR_NO_MEMORY, "", "no memory for scores");
-    struct reading reading = {r->id, r->scores, r->asker, NULL, 0};
-    rc = read_all(s->db, &reading, err);
-    r->loose = reading.loose;
-    r->nloose = reading.nloose;
+    struct search_rows rows = {r->id, r->scores, r->asker, NULL, 0};
+    rc = search_rows_read(s->db, &rows, err);
+    r->loose = rows.loose;
+    r->nloose = rows.nloose;
     r->queued = scores_count(r->scores);
     return rc;
 }
@@ -177,7 +86,7 @@ struct search_load {
     struct search_run *run; /* NULL: it went away */
     uv_work_t work;
     char *path; /* of the database */
-    struct reading reading;
+    struct search_rows rows;
     struct request *held[HELD];
     int nheld;
     int64_t began_ms;
@@ -190,13 +99,13 @@ static void read_work(uv_work_t *work)
     struct db *db;
     if (db_open_reader(x->path, &db, &x->err) < 0)
         return;
-    read_all(db, &x->reading, &x->err);
+    search_rows_read(db, &x->rows, &x->err);
     db_close(db);
 }
 
 static void load_free(struct search_load *x)
 {
-    scores_free(x->reading.scores);
+    scores_free(x->rows.scores);
     free(x->path);
     free(x);
 }
@@ -211,9 +120,9 @@ static void read_done(uv_work_t *work, int status)
         r->looked_ms = clock_mono_ms();
     }
     if (r && !x->err.code) {
-        r->scores = x->reading.scores;
+        r->scores = x->rows.scores;
         r->queued = scores_count(r->scores);
-        x->reading.scores = NULL;
+        x->rows.scores = NULL;
         log_info("search_read", "search=%lld candidates=%u ms=%lld", (long long)r->id, scores_count(r->scores),
                  (long long)(clock_mono_ms() - x->began_ms));
     }
@@ -228,10 +137,10 @@ static int load_new(struct server *s, struct search_run *r, struct err *err)
     struct search_load *x = calloc(1, sizeof *x);
     if (x) {
         *x = (struct search_load){.server = s, .run = r, .path = strdup(db_path(s->db)), .began_ms = clock_mono_ms()};
-        x->reading = (struct reading){.search = r->id, .scores = search_load_empty(r)};
+        x->rows = (struct search_rows){.search = r->id, .scores = search_load_empty(r)};
         x->work.data = x;
     }
-    if (!x || !x->path || !x->reading.scores) {
+    if (!x || !x->path || !x->rows.scores) {
         if (x)
             load_free(x);
         return err_set(err, ERR_NO_MEMORY, "", "no memory for scores");

@@ -45,24 +45,21 @@ void hash_hex(const unsigned char *bytes, size_t n, char *out)
     out[2 * n] = 0;
 }
 
-static int digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
+/* Value + 1 of a digit; 0: none. */
+static const unsigned char digit_values[256] = {
+    ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+    ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+    ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
+};
 
 int hash_unhex(const char *hex, size_t n, unsigned char *out)
 {
     for (size_t i = 0; i < n; i++) {
-        int hi = digit(hex[2 * i]), lo = hi < 0 ? -1 : digit(hex[2 * i + 1]);
-        if (lo < 0)
+        int hi = digit_values[(unsigned char)hex[2 * i]];
+        int lo = hi ? digit_values[(unsigned char)hex[2 * i + 1]] : 0; /* a text may end here */
+        if (!lo)
             return -1;
-        out[i] = (unsigned char)(hi << 4 | lo);
+        out[i] = (unsigned char)((hi - 1) << 4 | (lo - 1));
     }
     return hex[2 * n] ? -1 : 0;
 }
