@@ -5,7 +5,7 @@ from selenium.webdriver.common.keys import Keys
 
 import scripted
 import tiny
-from cluster import ROOT, dashboard
+from cluster import ROOT, dashboard, space_document
 
 AXE = ROOT / "webui" / "node_modules" / "axe-core" / "axe.min.js"
 PAGES = ["/searches", "/searches/new", "/searches/1", "/searches/1?group=class", "/searches/1?code=2222", "/searches/1?tab=decisions&choices=0:1",
@@ -18,6 +18,7 @@ PAGES = ["/searches", "/searches/new", "/searches/1", "/searches/1?group=class",
 def full(built):
     c = dashboard()
     parts = tiny.fill(c)
+    c.long = c.api("POST", "/spaces", {"name": "options of many words", "document": space_document("gold-nas")})["id"]
     search = tiny.search(c, parts, notes="# Why\n\nA *note* with a [link](https://example.org).", tags=["tiny"])
     worker = scripted.ScriptedWorker(c)
     worker.work()
@@ -98,11 +99,12 @@ def test_no_table_sticks_out_of_its_panel(full, page, width):
         assert not out, (where, out)
 
 
-def test_nothing_is_cut_off_on_a_narrow_screen(full, page):
+@pytest.mark.parametrize("width", [390, 768])
+def test_nothing_is_cut_off_on_a_narrow_screen(full, page, width):
     page.sign_in(full)
-    page.look(390, 844)
+    page.look(width, 844)
     cut = {}
-    for where in PAGES:
+    for where in PAGES + [f"/library/spaces/{full.long}"]:
         page.open(full.url + where)
         page.loaded()
         if found := page.js(CUT_OFF):
