@@ -63,9 +63,10 @@ def test_a_worker_is_put_in_quarantine_by_hand_and_let_out(coordinator, page):
     # Only an administrator is offered it.
     page.click("Sign out")
     page.sign_in(coordinator, coordinator.api("POST", "/tokens", {"role": "submit", "name": "submitter"})["secret"])
-    page.click("Workers")
-    page.sees("odd.lab")
-    assert "Quarantine" not in page.text()
+    for where, words in [("Workers", "odd.lab"), ("odd", "Joined")]:
+        page.click(where)
+        page.sees(words)
+        assert "Quarantine" not in page.text() and "Revoke" not in page.text()
 
 
 def test_join_instructions_carry_a_fresh_token_that_works(coordinator, page):

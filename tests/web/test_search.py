@@ -25,7 +25,9 @@ def done(built):
     """A finished search over the whole space, shared by the tests that only look."""
     c = dashboard()
     c.search = tiny.search(c, tiny.fill(c))
-    assert scripted.ScriptedWorker(c).work() == 81
+    first, second = scripted.ScriptedWorker(c), scripted.ScriptedWorker(c, "other")
+    n = first.work(at_least=20)
+    assert n + second.work() == 81 and n < 81
     yield c
     c.close()
 
@@ -173,21 +175,30 @@ def test_intervals_opinions_and_workers_are_sorted_and_filtered_too(done, page):
     page.sign_in(done)
     page.open(f"{done.url}/searches/{search}?columns=interval.opinions.worker")
     for title, sort, order in [("width of the 95 % interval; the pale band is that of the best", "ci", "asc"),
-                               ("whether other workers got the same", "replicas", "desc"), ("worker that scored it", "worker", "asc")]:
+                               ("whether other workers got the same", "replicas", "desc"), ("worker that scored it", "worker", "asc"),
+                               ("worker that scored it", "worker", "desc")]:
         page.press(f"button[title='Sort by {title}']")
         want = [r["code"] for r in done.ranking(search, sort=sort, order=order)][:8]
         page.wait(f"rows by {sort}", lambda: f"sort={sort}" in page.driver.current_url and codes(page)[:8] == want)
+        assert page.js("return document.querySelector('[aria-sort=ascending], [aria-sort=descending]').ariaSort").startswith(order)
     widths = [round(r["ci"][1] - r["ci"][0], 12) for r in done.ranking(search, sort="ci")]
     assert widths == sorted(widths) and widths[0] < widths[-1]
-    worker = done.ranking(search)[0]["worker"]
+    workers = [r["worker"] for r in done.ranking(search)]
+    worker = workers[0]
     page.click("Filter")
-    for label, bad, good in [("Worker, for example 1", str(worker + 1), str(worker)), ("Generation at least, for example 3", "1", "0"),
+    inside = """const right = e => e.getBoundingClientRect().right, menu = document.querySelector('.filter-body');
+      return [...menu.querySelectorAll('input, select')].every(e => right(e) <= right(menu))"""
+    assert page.js(inside), "fields stick out of the menu"
+    for label, bad, good in [("Worker, for example 1", str(max(workers) + 1), str(worker)), ("Generation at least, for example 3", "1", "0"),
                              ("Top-5 accuracy, % at most, for example 92", "99.5", "100")]:
         field = f"input[aria-label='{label}']"
         page.type(field, bad)
         page.wait(f"none for {label}", lambda: "No architecture matches the filter" in page.text())
         page.type(field, *len(bad) * [Keys.BACKSPACE], good)
-        page.wait(f"all for {label}", lambda: "81 architectures." in page.text())
+        page.wait(f"all for {label}", lambda: f"{workers.count(worker)} architectures." in page.text())
+    page.type("input[aria-label='Worker, for example 1']", "9")
+    page.click("Clear the filter")
+    page.sees("81 architectures.")
 
 
 def test_rows_show_ties_and_their_intervals(done, page):
