@@ -349,6 +349,38 @@ TEST(evaluate_counts_what_the_caller_holds)
     free(f);
 }
 
+/* The least memory, to within 4 KiB and without parameters, in which a chain of `norms` wide BatchNorms is scored. */
+static size_t least_for(struct fixture *f, int norms, int width)
+{
+    struct evaluate_candidate c;
+    struct tiny t = {.arena = &f->arena};
+    struct err err = {0};
+    int x = tiny_gap(&t, tiny_conv(&t, tiny_input(&t, 3, SIDE, SIDE), "stem", width, 1, 1, 1));
+    for (int i = 0; i < norms; i++)
+        x = tiny_act(&t, tiny_bn(&t, x, arena_printf(&f->arena, "bn%d", i)), ACT_RELU);
+    tiny_linear(&t, x, "classifier", CLASSES);
+    f->plans[0] = tiny_plan(&t);
+    size_t enough = 256 << 20, least = 0;
+    while (enough - least > 4096) {
+        f->job.memory_bytes = (enough + least) / 2;
+        *(run(f, &c, 0, 1, &err) ? &least : &enough) = f->job.memory_bytes;
+    }
+    return enough - params_bytes(f->params);
+}
+
+TEST(evaluate_counts_statistics_and_their_affines)
+{
+    enum { WIDTH = 2048, FEW = 2, MANY = 10 };
+    struct fixture *f = calloc(1, sizeof *f);
+    start(f);
+    f->policy = (struct policy){.average = AVERAGE_NONE}; /* so scoring is all there is */
+    size_t few = least_for(f, FEW, WIDTH), many = least_for(f, MANY, WIDTH);
+    size_t vectors = 4 * sizeof(float) * WIDTH * (MANY - FEW); /* mean, variance, scale, shift */
+    CHECK(many >= few + vectors - 8192);
+    end(f);
+    free(f);
+}
+
 TEST(evaluate_stops_when_the_caller_says_so)
 {
     struct fixture *f = calloc(1, sizeof *f);
