@@ -125,6 +125,20 @@ def results_at(bench, server, rate, size, seconds):
     return mark["stored"] / mark["seconds"], mark["late_ms"]["result"]["p99"], mark["scores"] / mark["seconds"]
 
 
+def highest(rates, holds, least):
+    """The last of the rising rates that holds; when not even the first does, the first half, quarter, ... that does."""
+    best = None
+    for rate in rates:
+        if not holds(rate):
+            break
+        best = rate
+    rate = rates[0]
+    while best is None and rate // 2 >= least:
+        rate //= 2
+        best = rate if holds(rate) else None
+    return best
+
+
 def bench_results(bench):
     """Results accepted, each durable when it is answered: one score each, then 32 scores each."""
     seconds = 2 if bench.short else 20
@@ -134,18 +148,21 @@ def bench_results(bench):
         for _ in range(10):
             rig.start_search(server, stored, 10_000_000)
         queues_fill(server, 300 if bench.short else 12_000)
-        best = scores = 0.0
-        steps = [200] if bench.short else [2000, 2500, 3000, 4000, 5000, 6000, 8000] if size == 1 else [500, 1000, 2000]
-        for rate in steps:
-            got, p99, each = results_at(bench, server, rate, size, seconds)
-            if rate == steps[0] and size == 1:
-                bench.at_least("durable results accepted", got, "/s", 0.99 * rate)
-                bench.at_most("  99th percentile", p99, "ms", 50)
-            if got < 0.97 * rate or p99 > 50:
-                break
-            best, scores = got, each
+        seen = {}
+
+        def holds(rate):
+            seen[rate] = got, p99, _ = results_at(bench, server, rate, size, seconds)
+            return got >= 0.97 * rate and p99 <= 50
+
+        rates = [2000, 2500, 3000, 4000, 5000, 6000, 8000] if size == 1 else [500, 1000, 2000]
+        rates = [200] if bench.short else rates
+        best = highest(rates, holds, 200 if bench.short else 8)
+        got, p99, _ = seen[rates[0]]
+        accepted, _, scores = seen.get(best, (0, 0, 0))
         if size == 1:
-            bench.row("  highest rate with the 99th percentile within 50 ms", round(best), "/s", "said", True)
+            bench.at_least("durable results accepted", got, "/s", 0.99 * rates[0])
+            bench.at_most("  99th percentile", p99, "ms", 50)
+            bench.row("  highest rate with the 99th percentile within 50 ms", round(accepted), "/s", "said", True)
         else:
             bench.row(f"  with {size} scores in each result", round(scores), "scores/s", "said", True)
         server.process.stop()
