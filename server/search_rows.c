@@ -9,6 +9,7 @@
 #include "server/store_search.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uv.h>
@@ -37,7 +38,7 @@ struct reader {
     struct batch batches[2];
     uv_sem_t empty, full;
     uv_thread_t thread;
-    int stop;
+    atomic_int stop; /* what is read from now on is for nothing */
     struct err err;
 };
 
@@ -207,7 +208,8 @@ static int take_all(struct reader *x, struct search_rows *r, struct err *err)
             return rc;
         if (rc >= 0)
             rc = take_batch(r, b, err);
-        x->stop = rc < 0;
+        if (rc < 0)
+            x->stop = 1;
         uv_sem_post(&x->empty);
     }
 }

@@ -214,7 +214,7 @@ TEST(scores_pages_brute_force)
 static size_t some_pages(struct scores *s, enum scores_column by, int descending, const struct scores_filter *f,
                          uint32_t *rows)
 {
-    static const uint32_t from[] = {0, 90, 2500, 20000, 39990};
+    static const uint32_t from[] = {0, 90, 2500, 20000, 31990};
     size_t n = 0;
     for (size_t i = 0; i < sizeof from / sizeof *from; i++) {
         struct scores_cursor at = {.row = from[i]};
@@ -233,7 +233,7 @@ static size_t some_pages(struct scores *s, enum scores_column by, int descending
 
 TEST(scores_orders_built_elsewhere)
 {
-    enum { N = 65000, LATER = 2000, ROOM = 600 }; /* columns of 65536 rows grow under who reads them */
+    enum { N = 32000, LATER = 2000, ROOM = 600 }; /* columns of 32768 rows grow under who reads them */
     struct rng rng;
     static uint32_t picked[ROOM], walked[ROOM];
     for (int by = 0; by < SCORES_COLUMNS; by++) {
