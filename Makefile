@@ -89,7 +89,7 @@ $(B)/%.o: %.c
 	$(CC) $(CFLAGS_ALL) $(call pkg,cflags,$(LIBS_PROTO) $(if $(filter server/% tests/unit/server/%,$<),$(LIBS_SERVER)) $(if $(filter worker/% tests/unit/worker/%,$<),$(LIBS_WORKER))) -c -o $@ $<
 
 unit: $(UNIT) ## unit tests; T='glob' picks some
-	@set -e; for u in $(UNIT); do echo "== $$u"; $(if $(SAN),TEST_ALARM=400) $$u $(if $(T),'$(T)'); done
+	@set -e; for u in $(UNIT); do echo "== $$u"; $(if $(SAN),TEST_ALARM=1200) $$u $(if $(T),'$(T)'); done
 
 # One target per tests/fuzz/fuzz_<name>.c. Fuzzing needs clang; replaying the corpus does not.
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))

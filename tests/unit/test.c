@@ -1,4 +1,4 @@
-/* test: the runner. A crash, a hang (60 s, or TEST_ALARM) or a leak found by a sanitizer fails that test alone. */
+/* test: the runner. A crash, a hang (300 s, or TEST_ALARM) or a leak found by a sanitizer fails that test alone. */
 #include "tests/unit/test.h"
 
 #include <fnmatch.h>
@@ -50,7 +50,7 @@ static int run_one(int i)
     pid_t pid = fork();
     if (pid == 0) {
         const char *limit = getenv("TEST_ALARM");
-        alarm(limit ? (unsigned)atoi(limit) : 60);
+        alarm(limit ? (unsigned)atoi(limit) : 300);
         tests[i].fn();
         fflush(stdout);
         exit(failed_checks ? 1 : 0); /* exit, not _exit: the leak check runs */

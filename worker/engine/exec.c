@@ -77,9 +77,9 @@ static int worker_open(struct worker *w)
 
 /* ---- one batch ---- */
 
-static const float *value(const struct worker *w, int32_t node)
+static const float *value(const struct worker *w, int32_t node, int n)
 {
-    return (const float *)(const void *)(w->region + w->pass->memory->value[node]);
+    return (const float *)(const void *)(w->region + memory_at(w->pass->memory, node, n));
 }
 
 /* Scale and shift of a BatchNorm: this batch's own, or the known ones. */
@@ -116,7 +116,7 @@ static struct op_call call_of(struct worker *w, const struct lower_step *s, int 
 {
     assert(s->site.ninputs <= MAX_INPUTS);
     for (int i = 0; i < s->site.ninputs; i++) {
-        x[i] = s->site.image ? w->images : value(w, s->inputs[i]);
+        x[i] = s->site.image ? w->images : value(w, s->inputs[i], n);
         loads[i] = affine_of(w, s->loads[i].bn, s->loads[i].act);
     }
     if (s->site.op == OP_INPUT)
@@ -149,9 +149,9 @@ static void run_step(struct worker *w, const struct lower_step *s, int n)
     const float *x[MAX_INPUTS], *first_x[MAX_INPUTS];
     struct op_affine loads[MAX_INPUTS], first_loads[MAX_INPUTS];
     struct op_call first, call = call_of(w, s, n, x, loads);
-    call.y = (float *)(void *)(w->region + w->pass->memory->value[s->tail]);
+    call.y = (float *)(void *)(w->region + memory_at(w->pass->memory, s->tail, n));
     if (s->residual >= 0)
-        call.residual = value(w, s->residual);
+        call.residual = value(w, s->residual, n);
     if (s->measures && (row->fuses & FUSE_STATS)) {
         call.mean = w->mean;
         call.var = w->var;
@@ -268,7 +268,7 @@ static int run_batch(struct worker *w, int batch)
             return -1;
         profiled_step(w, s, n);
         if (pass->logits && p->is_output[s->tail])
-            pass->logits(pass->ctx, w->record, s->tail, value(w, s->tail), first, n);
+            pass->logits(pass->ctx, w->record, s->tail, value(w, s->tail, n), first, n);
     }
     return 0;
 }

@@ -152,14 +152,14 @@ static void find_parts(const struct lower_program *p, int32_t *whole, unsigned c
     }
 }
 
-/* Where in the value of its whole a part begins, in bytes. */
-static size_t part_at(const struct lower_program *p, int32_t whole, int32_t v, int n)
+/* Where in the value of its whole a part begins, in bytes for each sample: a batch may be smaller than the plan's. */
+static size_t part_at(const struct lower_program *p, int32_t whole, int32_t v)
 {
     const struct lower_step *s = &p->steps[p->home[whole]];
     struct shape before = {0, s->site.out.h, s->site.out.w};
     for (int k = 0; s->inputs[k] != v; k++)
         before.c += s->site.in[k].c;
-    return blocked_floats(before, n) * sizeof(float);
+    return blocked_floats(before, 1) * sizeof(float);
 }
 
 /* A whole lives as long as each of its parts, and they only with it. */
@@ -179,8 +179,9 @@ static void place_value(struct heap *h, const struct lower_program *p, int32_t v
     int32_t whole = m->whole[v] >= 0 ? m->whole[v] : v;
     if (m->value[whole] == SIZE_MAX)
         m->value[whole] = take(h, value_bytes(p, whole, m->n));
+    m->value[v] = m->value[whole];
     if (whole != v)
-        m->value[v] = m->value[whole] + part_at(p, whole, v, m->n);
+        m->part[v] = part_at(p, whole, v);
 }
 
 /* ---- places ---- */
@@ -276,7 +277,8 @@ int memory_plan(struct arena *a, const struct lower_program *p, int n, struct me
     out->value = arena_array(a, nodes + 1, sizeof *out->value);
     out->affine = arena_array(a, nodes + 1, sizeof *out->affine);
     out->whole = minus_ones(a, nodes);
-    int rc = out->value && out->affine && out->whole ? 0 : -1;
+    out->part = arena_array(a, nodes + 1, sizeof *out->part);
+    int rc = out->value && out->affine && out->whole && out->part ? 0 : -1;
     arena_init(&scratch, 0);
     if (!rc) {
         memset(out->value, 0xff, nodes * sizeof *out->value);

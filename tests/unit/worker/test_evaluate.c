@@ -209,6 +209,31 @@ TEST(evaluate_foreseen_statistics_are_the_measured_ones)
     free(f);
 }
 
+/* The last batch of a pass is smaller, and parts of a concatenation lie elsewhere in its value then: those that are read
+ * after it, too. */
+TEST(evaluate_reads_parts_of_a_concatenation_in_a_smaller_batch)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    struct evaluate_candidate c[1];
+    float whole[SCORED][CLASSES];
+    struct err err = {0};
+    start(f);
+    struct tiny t = {.arena = &f->arena};
+    int in = tiny_input(&t, 3, SIDE, SIDE);
+    int left = tiny_conv_bn_relu(&t, in, "left", 16, 3, 1, 1), right = tiny_conv_bn_relu(&t, in, "right", 16, 3, 1, 1);
+    int x = tiny_conv_bn_relu(&t, tiny_concat(&t, left, right), "both", 16, 1, 1, 1);
+    tiny_linear(&t, tiny_gap(&t, tiny_add(&t, x, right)), "classifier", CLASSES);
+    f->plans[0] = tiny_plan(&t);
+    f->job.score_batch = SCORED;
+    CHECK_INT(run(f, c, 0, 1, &err), 0);
+    memcpy(whole, f->logits[0], sizeof whole);
+    f->job.score_batch = 16;
+    CHECK_INT(run(f, c, 0, 1, &err), 0);
+    CHECK(memcmp(f->logits[0], whole, sizeof whole) == 0);
+    end(f);
+    free(f);
+}
+
 TEST(evaluate_fits_the_memory_limit_or_refuses_by_name)
 {
     struct fixture *f = calloc(1, sizeof *f);

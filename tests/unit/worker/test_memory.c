@@ -31,7 +31,7 @@ static struct span *spans_of(struct arena *a, const struct lower_program *p, con
     for (int i = 0; i < p->nsteps; i++) {
         const struct lower_step *step = &p->steps[i], *reader = lower_reader(step);
         if (!step->foresees)
-            s[step->tail] = (struct span){m->value[step->tail], value_size(p, step->tail, m->n), i, i};
+            s[step->tail] = (struct span){memory_at(m, step->tail, m->n), value_size(p, step->tail, m->n), i, i};
         for (int32_t k = p->bn_first[step->tail]; k < p->bn_first[step->tail + 1]; k++) {
             int32_t bn = p->bn_list[k];
             size_t size = (size_t)blocked_blocks(p->graph->nodes[bn].node->out.c) * LANES * 2 * sizeof(float);
@@ -64,7 +64,7 @@ static int is_part_of(const struct lower_program *p, const struct memory_plan *m
     size_t at = m->value[whole];
     for (int k = 0; s->inputs[k] != part; k++)
         at += value_size(p, s->inputs[k], m->n);
-    CHECK_INT(m->value[part], at);
+    CHECK_INT(memory_at(m, part, m->n), at);
     return 1;
 }
 
