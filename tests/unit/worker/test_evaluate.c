@@ -209,27 +209,33 @@ TEST(evaluate_foreseen_statistics_are_the_measured_ones)
     free(f);
 }
 
-/* The last batch of a pass is smaller, and parts of a concatenation lie elsewhere in its value then: those that are read
- * after it, too. */
+/* The last batch of a pass is smaller; parts of a concatenation lie elsewhere in its value then, also for what reads
+ * them after it. */
 TEST(evaluate_reads_parts_of_a_concatenation_in_a_smaller_batch)
 {
     struct fixture *f = calloc(1, sizeof *f);
     struct evaluate_candidate c[1];
-    float whole[SCORED][CLASSES];
+    float(*all)[CLASSES] = calloc(SCORED, sizeof *all);
     struct err err = {0};
     start(f);
     struct tiny t = {.arena = &f->arena};
     int in = tiny_input(&t, 3, SIDE, SIDE);
-    int left = tiny_conv_bn_relu(&t, in, "left", 16, 3, 1, 1), right = tiny_conv_bn_relu(&t, in, "right", 16, 3, 1, 1);
-    int x = tiny_conv_bn_relu(&t, tiny_concat(&t, left, right), "both", 16, 1, 1, 1);
+    int left = tiny_conv_bn_relu(&t, in, "left", 64, 3, 1, 1);
+    int right = tiny_conv_bn_relu(&t, in, "right", 64, 3, 1, 1);
+    int x = tiny_conv_bn_relu(&t, tiny_concat(&t, left, right), "both", 64, 1, 1, 1);
     tiny_linear(&t, tiny_gap(&t, tiny_add(&t, x, right)), "classifier", CLASSES);
     f->plans[0] = tiny_plan(&t);
-    f->job.score_batch = SCORED;
-    CHECK_INT(run(f, c, 0, 1, &err), 0);
-    memcpy(whole, f->logits[0], sizeof whole);
-    f->job.score_batch = 16;
-    CHECK_INT(run(f, c, 0, 1, &err), 0);
-    CHECK(memcmp(f->logits[0], whole, sizeof whole) == 0);
+    for (int n = 2; n <= SCORED; n++) { /* batches of some 20: a last one of more than half of that is met */
+        f->job.scoring.n = n;
+        CHECK_INT(run(f, c, 0, 1, &err), 0);
+        memcpy(all, f->logits[0], (size_t)n * sizeof *all);
+        f->job.scoring.images = f->images + CALIBRATION + n - 1;
+        f->job.scoring.n = 1;
+        CHECK_INT(run(f, c, 0, 1, &err), 0);
+        f->job.scoring.images = f->images + CALIBRATION;
+        CHECK(memcmp(f->logits[0][0], all[n - 1], sizeof *all) == 0);
+    }
+    free(all);
     end(f);
     free(f);
 }
