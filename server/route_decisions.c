@@ -2,6 +2,7 @@
  * neighbours of one candidate, the generations of an evolution. */
 #include "server/routes.h"
 #include "server/scores_genes.h"
+#include "server/search_load.h"
 #include "server/searches.h"
 #include "server/server.h"
 
@@ -32,6 +33,8 @@ int route_getChoices(struct server *s, struct request *rq, struct err *err)
     struct scores *scores;
     uint32_t rows[LINES_MAX], limit = (uint32_t)request_int(rq, "limit", LINES);
     int rc = searches_open_folded(s, rq, &run, &scores, err);
+    if (rc == 0)
+        rc = search_load_order_first(s, rq, run, SCORES_BY_ACCURACY, 1, err);
     if (rc)
         return rc;
     int64_t n = scores_spread(scores, rows, limit < LINES_MAX ? limit : LINES_MAX, err);

@@ -1,6 +1,8 @@
 /* scores_genes: see scores_genes.h. */
 #include "server/scores_genes.h"
 
+#include "server/scores_kept.h"
+#include "server/scores_sort.h"
 #include "server/scores_table.h"
 
 #include <assert.h>
@@ -139,16 +141,15 @@ int scores_generations(const struct scores *s, struct scores_generation **out, s
 
 int64_t scores_spread(struct scores *s, uint32_t *rows, uint32_t room, struct err *err)
 {
-    struct scores_filter f;
-    struct scores_page page;
-    uint32_t scored = s->scored, n = scored < room ? scored : room;
-    scores_filter_init(&f);
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t rank = n > 1 ? (uint32_t)((uint64_t)i * (scored - 1) / (n - 1)) : 0;
-        int rc =
-            scores_page(s, SCORES_BY_ACCURACY, 1, &f, &(struct scores_cursor){.row = rank}, 1, &rows[i], &page, err);
-        if (rc)
-            return rc;
-    }
+    struct scores_sorting as = scores_sorting(s, SCORES_BY_ACCURACY, 1);
+    struct scores_sorted *o;
+    int rc = scores_kept_refresh(s, &as, &o, err);
+    if (rc)
+        return rc;
+    if (!o)
+        return err_set(err, ERR_INTERNAL, "", "the ranking is not sorted yet");
+    uint32_t n = o->n < room ? o->n : room;
+    for (uint32_t i = 0; i < n; i++)
+        rows[i] = o->rows[n > 1 ? (uint64_t)i * (o->n - 1) / (n - 1) : 0];
     return n;
 }

@@ -25,7 +25,8 @@ struct scores_generation {
 /* *out[generation], free(); *n: highest generation + 1. */
 int scores_generations(const struct scores *s, struct scores_generation **out, size_t *n, struct err *err);
 
-/* At most `room` scored rows, evenly spaced over the ranking by accuracy, best first; returns how many, or <0. */
+/* At most `room` scored rows, evenly spaced over the ranking by accuracy, best first; returns how many, or <0. Of many
+ * rows the order must have been made (scores_build_wanted says 0): a page for each would take seconds. */
 int64_t scores_spread(struct scores *s, uint32_t *rows, uint32_t room, struct err *err);
 
 #endif

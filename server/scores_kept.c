@@ -264,10 +264,10 @@ void scores_build_run(struct scores_build *b)
     free(v);
 }
 
-void scores_build_end(struct scores *s, struct scores_build *b)
+int scores_build_end(struct scores *s, struct scores_build *b)
 {
     enum scores_column by = b->as.by;
-    int descending = b->as.descending;
+    int descending = b->as.descending, rc = b->cap ? 0 : -1;
     if (s && b->cap && b->edition == edition(s, by) && scores_build_wanted(s, by, descending)) {
         struct scores_sorted *o = &s->orders[by][descending];
         if (!o->rows)
@@ -283,4 +283,5 @@ void scores_build_end(struct scores *s, struct scores_build *b)
     }
     scores_let_go(b->table);
     build_free(b);
+    return rc;
 }

@@ -19,7 +19,7 @@ int scores_kept_refresh(struct scores *s, const struct scores_sorting *as, struc
 struct scores_build;
 int scores_build_wanted(struct scores *s, enum scores_column by, int descending);
 struct scores_build *scores_build_begin(struct scores *s, enum scores_column by, int descending); /* NULL: no memory */
-void scores_build_run(struct scores_build *b); /* on any thread; without memory, end keeps nothing */
-void scores_build_end(struct scores *s, struct scores_build *b);
+void scores_build_run(struct scores_build *b);                  /* on any thread; without memory, end keeps nothing */
+int scores_build_end(struct scores *s, struct scores_build *b); /* 0, or -1: run had no memory */
 
 #endif

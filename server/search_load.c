@@ -171,6 +171,8 @@ struct search_sort {
     struct search_run *run; /* NULL: it went away, or its rows did */
     struct scores_build *build;
     uv_work_t work;
+    struct request *held[HELD];
+    int nheld;
 };
 
 static void sort_work(uv_work_t *work)
@@ -182,10 +184,14 @@ static void sort_work(uv_work_t *work)
 static void sort_done(uv_work_t *work, int status)
 {
     struct search_sort *x = work->data;
+    struct err err = {0};
     (void)status;
-    scores_build_end(x->run ? x->run->scores : NULL, x->build);
+    if (scores_build_end(x->run ? x->run->scores : NULL, x->build) && x->run)
+        err_set(&err, ERR_NO_MEMORY, "", "not enough memory to sort the ranking");
     if (x->run)
         x->run->sorting = NULL;
+    for (int i = 0; i < x->nheld; i++)
+        request_again(x->held[i], &err);
     free(x);
 }
 
@@ -203,6 +209,20 @@ void search_load_order(struct server *s, struct search_run *r, enum scores_colum
     int rc = uv_queue_work(s->loop, &x->work, sort_work, sort_done);
     assert(rc == 0); /* it fails only without a function */
     r->sorting = x;
+}
+
+int search_load_order_first(struct server *s, struct request *rq, struct search_run *r, enum scores_column by,
+                            int descending, struct err *err)
+{
+    if (!scores_build_wanted(r->scores, by, descending))
+        return 0;
+    search_load_order(s, r, by, descending);
+    if (!r->sorting)
+        return err_set(err, ERR_NO_MEMORY, "", "not enough memory to sort the ranking");
+    if (r->sorting->nheld == HELD)
+        return err_set(err, ERR_BUSY, "", "many wait for this ranking; ask again a little later");
+    r->sorting->held[r->sorting->nheld++] = rq; /* perhaps for another order: then this one comes next */
+    return request_hold(rq);
 }
 
 void search_load_drop(struct search_run *r)

@@ -22,6 +22,9 @@ int search_load_begin(struct server *s, struct request *rq, struct search_run *r
 
 /* Makes the order of a column on another thread when pages want it. */
 void search_load_order(struct server *s, struct search_run *r, enum scores_column by, int descending);
+/* The same for what cannot do without: 0: it is there; 1: rq is held until it is; or a negative error. */
+int search_load_order_first(struct server *s, struct request *rq, struct search_run *r, enum scores_column by,
+                            int descending, struct err *err);
 
 void search_load_drop(struct search_run *r); /* the run goes away: what other threads do for it comes to nothing */
 

@@ -56,6 +56,13 @@ def open_table(long, page):
     return settled(page)
 
 
+def test_an_even_selection_is_asked_for_before_any_order_is_made(long):
+    """The first test of the file: nobody has looked at the ranking yet."""
+    some = long.api("GET", f"/searches/{long.search}/choices", params={"limit": 7})
+    places = [i * (N - 1) // 6 for i in range(7)]
+    assert some["total"] == N and some["code"] == [true(long, place)[0] for place in places]
+
+
 def test_both_ends_of_a_long_table_are_reached_by_key(long, page):
     assert open_table(long, page)[0] == true(long, 0)[0]
     page.type(".vtable", Keys.END)
