@@ -2,9 +2,9 @@
  * transformed copy of a few pixels); a larger window reads a padded copy of a band of rows, but for those that are left
  * to winograd.h. No im2col.
  *
- * The sum is cut into pieces whose weights fit half the first-level cache; the bare sum waits in y between pieces, so
- * the chain of additions stays the same. A 1x1 takes all panels of a piece before the next piece, so that the inputs
- * which every panel reads anew are few enough for the second level. */
+ * The sum is cut into pieces; the bare sum waits in y between them, so the chain of additions stays the same. A window's
+ * pieces have weights that fit half the first-level cache. A 1x1's have at most POINTS_BLOCKS channel blocks, and it
+ * takes all panels of a piece before the next, so that the inputs which each panel reads anew stay in the second level. */
 #ifndef WORKER_ENGINE_CPU_CONV_H
 #define WORKER_ENGINE_CPU_CONV_H
 
