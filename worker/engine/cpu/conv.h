@@ -2,9 +2,10 @@
  * transformed copy of a few pixels); a larger window reads a padded copy of a band of rows, but for those that are left
  * to winograd.h. No im2col.
  *
- * The sum is cut into pieces; the bare sum waits in y between them, so the chain of additions stays the same. A window's
- * pieces have weights that fit half the first-level cache. A 1x1's have at most POINTS_BLOCKS channel blocks, and it
- * takes all panels of a piece before the next, so that the inputs which each panel reads anew stay in the second level. */
+ * The sum is cut into pieces; the bare sum waits in y between them, so the chain of additions stays the same. The
+ * pieces of a window have weights that fit half the first-level cache. Those of a 1x1 have at most POINTS_BLOCKS
+ * channel blocks, and it takes all panels of a piece before the next, so that the inputs which each panel reads anew
+ * stay in the second level. */
 #ifndef WORKER_ENGINE_CPU_CONV_H
 #define WORKER_ENGINE_CPU_CONV_H
 
